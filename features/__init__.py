@@ -1,0 +1,1 @@
+"""Telemetry to evidence: sources, identity, windows, features, baselines."""

@@ -1,0 +1,1 @@
+"""Forests over evidence, their calibration, and what a score is made of."""

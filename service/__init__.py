@@ -1,0 +1,1 @@
+"""Everything with a side effect: storage, jobs, HTTP, command line."""
