@@ -1,0 +1,75 @@
+"""`wharfinger explain`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from features.windows import WINDOW, floor_window
+from models.scores import Score
+from service.cli import terminal
+from service.cli.group import CommandError, Invocation
+from service.cli.options import Moment, home_of
+from service.jobs.score import model, score
+from service.wiring import Home
+
+
+@click.command("explain")
+@click.argument("workload")
+@click.argument("window_start", type=Moment())
+@click.pass_obj
+def command(invocation: Invocation, workload: str, window_start: datetime) -> None:
+    """Say why a window is strange.
+
+    WORKLOAD and WINDOW_START are as `score` prints them; a time within the window will do.
+    """
+    home = home_of(invocation)
+    start = floor_window(window_start)
+    found = home.store.get(workload, start) or _score_now(home, workload, start)
+    show(found)
+    baseline = model(home).baseline(workload)
+    if baseline:
+        terminal.say()
+        show_baseline(baseline)
+
+
+def _score_now(home: Home, workload: str, start: datetime) -> Score:
+    for candidate in score(home, since=start, until=start + WINDOW):
+        if candidate.workload == workload:
+            return candidate
+    raise CommandError(
+        f"no closed window of {workload} starts at {start:%Y-%m-%dT%H:%M:%SZ} (wharfinger score lists those there are)"
+    )
+
+
+def show(score: Score) -> None:
+    """Write a score, its evidence per family and its reasons."""
+    terminal.heading(f"{score.workload}  {terminal.moment(score.window_start)} to {score.window_end[11:16]} UTC")
+    terminal.say(
+        f"{score.severity}: {score.bits:.1f} bits, chance {score.p_value:.2g} per window (score {score.score:.2f}, model {score.model})"
+    )
+    base = score.baseline
+    terminal.say(f"measured against the {base.level}: {base.windows:,} windows, maturity {base.maturity:.0%}")
+    terminal.say()
+    terminal.bars(sorted(score.evidence.items(), key=lambda pair: -pair[1]), "bits")
+    if score.reasons:
+        terminal.say()
+        rows = [(f"{r.bits:.1f}", r.feature, r.technique, r.text) for r in score.reasons]
+        terminal.table(("bits", "feature", "technique", "reason"), rows, right=("bits",))
+        terminal.say()
+        terminal.table(("feature", "value", "expected"), [(r.feature, r.value, r.expected) for r in score.reasons])
+
+
+def show_baseline(baseline: Mapping[str, Any]) -> None:
+    """Write what is normal for the workload."""
+    terminal.heading("baseline")
+    terminal.table(("", ""), [(name.replace("_", " "), _short(value)) for name, value in baseline.items()])
+
+
+def _short(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_short(inner)}" for name, inner in list(value.items())[:8])
+    if isinstance(value, list):
+        return ", ".join(_short(inner) for inner in value[:8]) + (f" and {len(value) - 8} more" if len(value) > 8 else "")  # noqa: PLR2004 -- enough to recognise it
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
