@@ -9,7 +9,7 @@ TIME: Final = pl.Datetime("us", "UTC")
 
 KINDS: Final = (
     "pull",  # an image was pulled by an engine
-    "image",  # any other life of an image: tag, push, load, import, untag, delete; a registry's own view of a pull or push
+    "image",  # any other life of an image: tag, push, load, import, untag, delete; a registry's own view of it
     "lifecycle",  # a container was created, started, died, destroyed, renamed, paused, (dis)connected from a network
     "config",  # a snapshot of how a container or pod is configured
     "exec",  # a command was run in, or attached to, a running container

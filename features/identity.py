@@ -64,8 +64,8 @@ def docker_workload(host: str | None, name: str | None, image: str | None, label
 
     Examples
     --------
-    >>> docker_workload("n1", "shop_api_1", None, {"com.docker.compose.project": "shop", "com.docker.compose.service": "api"})
-    'docker:shop/api'
+    >>> docker_workload("n1", "a_b_1", None, {"com.docker.compose.project": "a", "com.docker.compose.service": "b"})
+    'docker:a/b'
     >>> docker_workload("n1", "hopeful_turing", "registry.example/base/debian:12", {})
     'docker:n1/image:base/debian'
     """

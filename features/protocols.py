@@ -63,6 +63,8 @@ class FeatureSpec:
         Features of one group tell one story: only the strongest of a group counts in the vector given to the forest.
     weight
         Trust in the feature, 0 to 1: its evidence in bits is multiplied by it.
+    keyed
+        Items read `key value`, and one is only surprising if its key is known with other values (a tag and its digest).
     """
 
     name: str
@@ -73,6 +75,7 @@ class FeatureSpec:
     sentence: str
     group: str
     weight: float = 1.0
+    keyed: bool = False
 
     @property
     def family(self) -> Family:

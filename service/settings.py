@@ -62,6 +62,11 @@ class Settings:
     scheduler: str = _setting("", "Address of the Dask scheduler, such as `tcp://scheduler:8786`.")
     jobs: int = _setting(0, "Processes that heavy work may use on this machine; 0 uses every core.", _at_least(0, 1024))
     listen_host: str = _setting("127.0.0.1", "Address that `serve` listens on. Only loopback is accepted.")
+    allowed_hosts: tuple[str, ...] = _setting(
+        ("localhost", "127.0.0.1", "[::1]"),
+        "Names that requests may give as their `Host`; others are refused, so that no web site can reach the service "
+        "through a browser's DNS. Add the public name when a reverse proxy stands in front.",
+    )
     listen_port: int = _setting(8080, "Port that `serve` listens on.", _at_least(0, 65535))
     web_workers: int = _setting(2, "Web worker processes of `serve`.", _at_least(1, 64))
     web_threads: int = _setting(8, "Threads of each web worker.", _at_least(1, 256))
@@ -166,8 +171,8 @@ def as_markdown() -> str:
     lines = [
         "# Settings",
         "",
-        "Each setting is read from the environment, then from `wharfinger.toml` in the home directory, else its default",
-        "holds. The home directory is `--home`, else `WHARFINGER_HOME`, else the platform's user data directory.",
+        "Each setting is read from the environment, then from `wharfinger.toml` in the home directory; else its",
+        "default holds. The home directory is `--home`, else `WHARFINGER_HOME`, else the platform's user data directory.",
         "",
         "| `wharfinger.toml` | environment | default | meaning |",
         "|---|---|---|---|",

@@ -200,7 +200,10 @@ class ScoreStore:
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Tell the start of the first and of the last stored window, or None when nothing is stored."""
-        bounds = sa.select(sa.func.min(_scores.c.window_start), sa.func.max(_scores.c.window_start))
+        first_of, last_of = (
+            sa.select(end(_scores.c.window_start)).scalar_subquery() for end in (sa.func.min, sa.func.max)
+        )
+        bounds = sa.select(first_of, last_of)  # two subqueries: each is one step in the index, together a scan
         with self._engine.connect() as connection:
             first, last = connection.execute(bounds).one()
         return None if first is None else (from_micros(first), from_micros(last))
@@ -213,8 +216,9 @@ class ScoreStore:
         sqlalchemy.exc.OperationalError
             If the database cannot be written: a full or read-only disk, or another writer for longer than 10 s.
         """
-        with self._engine.begin() as connection:
-            connection.execute(sa.update(_meta).where(_meta.c.key == "schema").values(value=str(SCHEMA_VERSION)))
+        with self._engine.execution_options(immediate=True).connect() as connection:
+            connection.execute(sa.select(_meta.c.value))
+            connection.rollback()
 
     def close(self) -> None:
         """Close idle connections; the store opens new ones when next used. Call it before forking."""

@@ -1,0 +1,105 @@
+"""Who commands the containers: commands run inside, actions from outside, and requests to the orchestrator."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from features.protocols import Extraction, FeatureSpec
+from features.windows import KEY, count_items, window_start
+
+ROUTINE = (
+    "create", "start", "die", "destroy", "attach", "kill", "stop", "restart", "network_connect", "network_disconnect",
+    "resize", "health_status", "oom", "exec_create", "exec_start", "exec_die", "address",
+)  # fmt: skip
+
+
+class Control:
+    """Exec sessions, rare actions of the engine, and an orchestrator's actors."""
+
+    specs: Sequence[FeatureSpec] = (
+        FeatureSpec(
+            "control.commands", "count", "command", "commands run inside, health checks left out", "T1609",
+            "{value} commands run inside from outside, where {expected} is usual", "exec",
+        ),
+        FeatureSpec(
+            "control.new_command", "items", "command", "commands run in containers from outside", "T1609",
+            "`{value}` was run inside from outside, which is new here ({expected})", "exec",
+        ),
+        FeatureSpec(
+            "control.new_action", "items", "action", "rare actions: copy in, rename, commit, update",
+            "T1609", "{value} is new here ({expected})", "action",
+        ),
+        FeatureSpec(
+            "control.requests", "count", "request", "requests of an actor to the orchestrator", "T1613",
+            "{value} requests in ten minutes, where {expected} is usual", "requests",
+        ),
+        FeatureSpec(
+            "control.denied", "count", "denied request", "requests of an actor that were forbidden", "T1613",
+            "{value} requests were forbidden, where {expected} is usual", "requests",
+        ),
+        FeatureSpec(
+            "control.new_request", "items", "verb and resource", "what an actor does to which resource", "T1098.006",
+            "{value} is new for this actor ({expected})", "requests",
+        ),
+        FeatureSpec(
+            "control.new_source", "items", "address", "addresses an actor speaks from", "T1550.001",
+            "the actor speaks from {value}, which is new ({expected})", "actor",
+        ),
+        FeatureSpec(
+            "control.new_tool", "items", "client", "client programs of an actor", "T1550.001",
+            "the actor uses {value}, which is new ({expected})", "actor",
+        ),
+        FeatureSpec(
+            "control.exec_by", "items", "actor", "actors that run commands in a workload", "T1609",
+            "{value} ran a command inside, which is new here ({expected})", "exec",
+        ),
+    )  # fmt: skip
+
+    def extract(self, events: pl.DataFrame) -> Extraction:
+        """Compute the control features of every window."""
+        events = events.filter(pl.col("workload").is_not_null()).with_columns(window_start())
+        runs = events.filter(
+            (pl.col("kind") == "exec")
+            & pl.col("command").is_not_null()
+            & ~pl.col("action").is_in(["exec_start", "exec_die"])
+            & (pl.col("healthcheck").is_null() | (pl.col("command") != pl.col("healthcheck")))
+        )
+        rare = events.filter(pl.col("kind").is_in(["lifecycle", "exec"]) & ~pl.col("action").is_in(ROUTINE))
+        rare = rare.filter(pl.col("command").is_null())
+        requests = events.filter(pl.col("kind") == "audit")
+        values = runs.group_by(KEY).agg(pl.len().cast(pl.Float64).alias("control.commands"))
+        values = values.join(_requests(requests), on=KEY, how="full", coalesce=True)
+        return Extraction(
+            values,
+            pl.concat(
+                [
+                    count_items(runs, "control.new_command", _command()),
+                    count_items(runs.filter(pl.col("actor").is_not_null()), "control.exec_by", pl.col("actor")),
+                    count_items(rare, "control.new_action", pl.col("action")),
+                    count_items(requests, "control.new_request", _request()),
+                    count_items(requests, "control.new_source", pl.col("src_ip")),
+                    count_items(requests, "control.new_tool", pl.col("user_agent").str.extract(r"^([^/ ]+)")),
+                ]
+            ),
+        )
+
+
+def _command() -> pl.Expr:
+    return pl.col("command").str.replace_all(r"\d{3,}", "#").str.slice(0, 120)
+
+
+def _request() -> pl.Expr:
+    """Verb and resource; secrets asked for without a namespace are all of them."""
+    everywhere = pl.when(pl.col("namespace").is_null() & (pl.col("resource") == "secrets"))
+    scope = everywhere.then(pl.lit(" everywhere")).otherwise(pl.lit(""))
+    return pl.concat_str("action", pl.lit(" "), "resource", scope)
+
+
+def _requests(requests: pl.DataFrame) -> pl.DataFrame:
+    return requests.group_by(KEY).agg(
+        pl.len().cast(pl.Float64).alias("control.requests"),
+        (pl.col("status") == 403).sum().cast(pl.Float64).alias("control.denied"),  # noqa: PLR2004 (HTTP Forbidden)
+    )
+
+
+extractor = Control()

@@ -1,0 +1,81 @@
+"""Which images a workload pulls and runs, from where, and how often."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from features.protocols import Extraction, FeatureSpec
+from features.windows import KEY, count_items, window_start
+
+NEEDS_PULL = ("pull", "create", "inspect")
+
+
+class Pulls:
+    """Image pulls, what is run, and what else is done to images."""
+
+    specs: Sequence[FeatureSpec] = (
+        FeatureSpec(
+            "pulls.pulls", "count", "pull", "images pulled for this workload", "T1610",
+            "{value} image pulls in ten minutes, where {expected} is usual", "pull_rate",
+        ),
+        FeatureSpec(
+            "pulls.new_registry", "items", "registry", "registries that images come from", "T1204.003",
+            "an image came from the registry {value}, which is new here ({expected})", "image_origin",
+        ),
+        FeatureSpec(
+            "pulls.new_repository", "items", "repository", "image repositories pulled or run", "T1204.003",
+            "the image repository {value} is new here ({expected})", "image_origin",
+        ),
+        FeatureSpec(
+            "pulls.new_publisher", "items", "publisher", "namespaces of registries that images come from", "T1204.003",
+            "an image came from the publisher {value}, which is new here ({expected})", "image_origin",
+        ),
+        FeatureSpec(
+            "pulls.moved_tag", "items", "tag and digest", "digest that a tag stands for", "T1525",
+            "the tag {value} now stands for another image than before ({expected})", "moved_tag", keyed=True,
+        ),
+        FeatureSpec(
+            "pulls.image_action", "items", "action", "tag, push, load, import and other actions on images", "T1525",
+            "image action {value} is new here ({expected})", "image_action",
+        ),
+        FeatureSpec(
+            "pulls.pushed_by", "items", "client", "who pushes to a repository, by client and address", "T1525",
+            "{value} is a new way to push an image ({expected})", "image_action",
+        ),
+    )  # fmt: skip
+
+    def extract(self, events: pl.DataFrame) -> Extraction:
+        """Compute the pull features of every window."""
+        images = events.filter(
+            pl.col("workload").is_not_null()
+            & pl.col("image_repository").is_not_null()
+            & (pl.col("kind").is_in(["pull", "image"]) | pl.col("action").is_in(NEEDS_PULL))
+        ).with_columns(window_start())
+        used = images.filter((pl.col("kind") == "pull") | pl.col("action").is_in(NEEDS_PULL))
+        named = used.filter(~pl.col("image_registry").is_null())
+        full = pl.concat_str("image_registry", pl.lit("/"), "image_repository")
+        publisher = pl.concat_str("image_registry", pl.lit("/"), pl.col("image_repository").str.split("/").list.first())
+        tagged = images.filter(pl.col("image_digest").is_not_null() & pl.col("image_tag").is_not_null())
+        digest = pl.concat_str(full, pl.lit(":"), "image_tag", pl.lit(" "), pl.col("image_digest").str.slice(0, 19))
+        acted = events.filter(
+            (pl.col("kind") == "image")
+            & pl.col("workload").is_not_null()
+            & ~pl.col("action").is_in(["registry_pull", "inspect"])
+        ).with_columns(window_start())
+        pushed = acted.filter((pl.col("action") == "push") & pl.col("user_agent").is_not_null())
+        agent = pl.concat_str(pl.col("user_agent").str.extract(r"^([^/ ]+)"), pl.lit(" from "), "src_ip")
+        values = (
+            images.filter(pl.col("kind") == "pull").group_by(KEY).agg(pl.len().cast(pl.Float64).alias("pulls.pulls"))
+        )
+        items = [
+            count_items(named, "pulls.new_registry", pl.col("image_registry")),
+            count_items(named, "pulls.new_repository", full),
+            count_items(named, "pulls.new_publisher", publisher),
+            count_items(tagged, "pulls.moved_tag", digest),
+            count_items(acted, "pulls.image_action", pl.col("action")),
+            count_items(pushed, "pulls.pushed_by", agent),
+        ]
+        return Extraction(values, pl.concat(items))
+
+
+extractor = Pulls()

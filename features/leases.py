@@ -1,0 +1,209 @@
+"""Who held a container id or an address, and when: the join that lands every event on its workload.
+
+A lease is valid from the start that an inspect snapshot or an orchestrator reports until the container is destroyed, or
+dies and is not started again, or another container is given the address. Events are joined as of their own time.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from features.addresses import INTERNAL, Network, is_group, is_internal, mapped
+from features.events import TIME
+from features.identity import UNKNOWN_HOST
+
+PULL_TO_RUN = timedelta(minutes=15)
+CLOCK_SKEW = timedelta(seconds=2)
+AFTER_DEATH = timedelta(seconds=60)
+
+LEASE_KINDS = ("config", "lifecycle")
+LEASE_COLUMNS = (
+    "ts", "event_id", "source", "kind", "action", "host", "container_id", "workload", "image_registry",
+    "image_repository", "image_tag", "image_digest", "config", "addresses", "valid_from",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Leases:
+    """Time-valid ownership.
+
+    Parameters
+    ----------
+    containers
+        One row per container id: `container_id, workload, host, image_repository, healthcheck`.
+    addresses
+        `address, host, holder, valid_from, valid_to`, sorted by `valid_from`.
+    runs
+        Creations of containers: `host, image_key, ts, runner`, sorted by `ts`; attributes pulls.
+    """
+
+    containers: pl.DataFrame
+    addresses: pl.DataFrame
+    runs: pl.DataFrame
+
+
+def image_key() -> pl.Expr:
+    """Key under which a pull and the container it was for meet: the reference with its tag made explicit."""
+    return pl.concat_str(
+        pl.col("image_registry").fill_null(""),
+        pl.lit("/"),
+        pl.col("image_repository").fill_null(""),
+        pl.lit(":"),
+        pl.coalesce("image_tag", pl.when(pl.col("image_digest").is_null()).then(pl.lit("latest"))).fill_null("@"),
+    ).alias("image_key")
+
+
+def build_leases(events: pl.DataFrame) -> Leases:
+    """Build the lease table from lifecycle and configuration events (columns `LEASE_COLUMNS`), whatever their order."""
+    events = events.select(LEASE_COLUMNS).sort("ts", "event_id").with_columns(pl.col("host").fill_null(UNKNOWN_HOST))
+    own = events.filter(pl.col("container_id").is_not_null())
+    named = own.filter(pl.col("workload").is_not_null()).with_columns(
+        (pl.col("kind") != "config").alias("second_hand"),
+        pl.col("config")
+        .list.eval(pl.element().filter(pl.element().str.starts_with("Healthcheck=")))
+        .list.first()
+        .str.strip_prefix("Healthcheck=")
+        .alias("healthcheck"),
+    )
+    containers = (
+        named.sort("second_hand", "ts", "event_id")
+        .group_by("container_id", maintain_order=True)
+        .agg(
+            pl.col("workload").first(),
+            pl.col("host").first(),
+            pl.col("image_repository").drop_nulls().first(),
+            pl.col("healthcheck").drop_nulls().first(),
+        )
+    )
+    return Leases(containers, _addresses(own, containers), _runs(events, containers))
+
+
+def _ends(own: pl.DataFrame) -> pl.DataFrame:
+    moments = own.group_by("container_id").agg(
+        pl.col("ts").filter(pl.col("action") == "destroy").max().alias("destroyed"),
+        pl.col("ts").filter(pl.col("action") == "die").max().alias("died"),
+        pl.col("ts").filter(pl.col("action") == "start").max().alias("started"),
+    )
+    died_for_good = pl.when(pl.col("died") > pl.col("started").fill_null(pl.col("died") - CLOCK_SKEW)).then("died")
+    return moments.select("container_id", pl.coalesce("destroyed", died_for_good).alias("valid_to"))
+
+
+def _addresses(own: pl.DataFrame, containers: pl.DataFrame) -> pl.DataFrame:
+    stated = (
+        own.filter(pl.col("addresses").list.len() > 0)
+        .select("container_id", "host", pl.min_horizontal("ts", "valid_from").alias("valid_from"), "addresses")
+        .explode("addresses", empty_as_null=True, keep_nulls=False)
+        .rename({"addresses": "address"})
+        .group_by("container_id", "host", "address")
+        .agg(pl.col("valid_from").min())
+    )
+    return (
+        stated.join(containers.select("container_id", pl.col("workload").alias("holder")), on="container_id")
+        .join(_ends(own), on="container_id", how="left")
+        .select("address", "host", "holder", pl.col("valid_from") - CLOCK_SKEW, pl.col("valid_to") + AFTER_DEATH)
+        .sort("valid_from", "address", "host", "holder")
+    )
+
+
+def _runs(events: pl.DataFrame, containers: pl.DataFrame) -> pl.DataFrame:
+    return (
+        events.filter((pl.col("action") == "create") & pl.col("image_repository").is_not_null())
+        .join(containers.select("container_id", pl.col("workload").alias("runner")), on="container_id")
+        .select("host", image_key(), "ts", "runner")
+        .sort("ts", "runner")
+    )
+
+
+def _held(events: pl.DataFrame, leases: Leases, address: str, name: str) -> pl.DataFrame:
+    """Name the holder of `address` as of each event's time: by host where the event states one, else fleet-wide."""
+    keyed = events.select("row", "ts", "host", pl.col(address).alias("address")).filter(pl.col("address").is_not_null())
+    found: list[pl.DataFrame] = []
+    for known_host, keys in ((True, ["address", "host"]), (False, ["address"])):
+        side = keyed.filter(pl.col("host").is_not_null() == known_host)
+        if not known_host and found:
+            missed = keyed.filter(pl.col("host").is_not_null()).join(found[0], on="row", how="anti")
+            side = pl.concat([side, missed]).sort("ts", maintain_order=True)
+        joined = side.join_asof(
+            leases.addresses.select([*keys, "holder", "valid_from", "valid_to"]),
+            left_on="ts",
+            right_on="valid_from",
+            by=keys,
+            check_sortedness=False,
+        )
+        held = pl.col("holder").is_not_null() & (pl.col("valid_to").is_null() | (pl.col("ts") < pl.col("valid_to")))
+        found.append(joined.filter(held).select("row", pl.col("holder").alias(name)))
+    return pl.concat(found)
+
+
+def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...] = INTERNAL) -> pl.DataFrame:
+    """Name the workload of every event, and of the other end of every flow.
+
+    Parameters
+    ----------
+    events
+        Event rows in any order.
+    leases
+        Leases over at least the span of the events.
+    networks
+        Internal networks: an address nobody leased becomes `ip:<address>` only inside them.
+
+    Returns
+    -------
+    The events sorted by time, `workload` filled where it can be, with three more columns: `peer` (the responder's
+    workload), `external` (whether the responder lies outside; null without an address) and `healthcheck` (the command
+    that the container's own health check runs).
+    """
+    events = events.sort("ts", "event_id").with_row_index("row")
+    events = events.join(
+        leases.containers.select("container_id", pl.col("workload").alias("leased"), "healthcheck"),
+        on="container_id",
+        how="left",
+    )
+    ends = pl.concat([events["src_ip"], events["dst_ip"]]).alias("address")
+    owned = mapped(ends, "inside", lambda a: is_internal(a, networks) and not is_group(a), pl.Boolean())
+    for address, name in (("src_ip", "source_holder"), ("dst_ip", "peer")):
+        events = (
+            events.join(_held(events, leases, address, name), on="row", how="left")
+            .join(owned, left_on=address, right_on="address", how="left")
+            .with_columns(
+                pl.coalesce(name, pl.when(pl.col("inside")).then(pl.concat_str(pl.lit("ip:"), pl.col(address)))).alias(
+                    name
+                )
+            )
+            .drop("inside")
+        )
+    outside = mapped(
+        events["dst_ip"], "external", lambda a: not is_internal(a, networks) and not is_group(a), pl.Boolean()
+    )
+    events = events.join(outside, on="dst_ip", how="left").with_columns(pl.col("external") & pl.col("peer").is_null())
+    pulled = _pulled_for(events, leases)
+    host = pl.concat_str(pl.lit("host:"), pl.coalesce("host", "src_ip").fill_null(UNKNOWN_HOST))
+    is_host_level = pl.col("kind").is_in(["pull", "image"])
+    return (
+        events.join(pulled, on="row", how="left")
+        .with_columns(
+            pl.when(pl.col("kind") == "audit")
+            .then("actor")
+            .when(is_host_level)
+            .then(pl.coalesce("runner", "leased", "source_holder", host))
+            .otherwise(pl.coalesce("leased", "workload", "source_holder"))
+            .alias("workload")
+        )
+        .sort("row")
+        .drop("row", "leased", "runner", "source_holder")
+    )
+
+
+def _pulled_for(events: pl.DataFrame, leases: Leases) -> pl.DataFrame:
+    pulls = events.filter(pl.col("kind") == "pull").select(
+        "row", pl.col("ts").cast(TIME), pl.col("host").fill_null(UNKNOWN_HOST), image_key()
+    )
+    return pulls.join_asof(
+        leases.runs,
+        on="ts",
+        by=["host", "image_key"],
+        strategy="forward",
+        tolerance=PULL_TO_RUN,
+        check_sortedness=False,
+    ).select("row", "runner")

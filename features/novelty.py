@@ -1,0 +1,203 @@
+"""How surprising it is to meet an item (a destination, a registry, a setting), in bits.
+
+Meeting something new is judged by how often this workload meets anything as new as that: new to itself, new to its
+image's and cohort's other workloads too, or new to the whole fleet. The three are nested events, each with a rate per
+window that meets any item, learnt in the later half of the workload's life (in the first half everything is new) and
+shrunk towards the cohort and the fleet. A crawler that meets new domains all day is not surprised by one more. A known
+item is judged by the share of windows that met one as rare as it.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from features.baselines import Baseline
+from features.protocols import specs
+from features.windows import KEY
+
+OWN_WEIGHT = 20.0  # windows that the cohort's rate counts for
+COHORT_WEIGHT = 30.0
+MATURE = 12.0  # windows after which half the surprise of an item new to the workload alone counts
+KNOWN_SHARE = 0.5  # share of a rare but known item's bits that counts
+LEVELS = (1, 2, 3)
+NEW_TO = {0: "known", 1: "new to this workload", 2: "new to its project", 3: "new to the whole fleet"}
+KEYS = ["workload", "feature"]
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """Expectations for items, made from a baseline.
+
+    Parameters
+    ----------
+    known
+        `workload, feature, item, windows, as_rare`: items of each workload and the windows that met one as rare.
+    by_image, by_cohort, by_fleet
+        Which items the ancestors know, with the number of workloads that do in `by_fleet`.
+    keys
+        `feature, key`: first words of items of keyed features.
+    rates
+        `workload, feature, windows, items, p1, p2, p3`.
+    cohort_rates, fleet_rates
+        The same for workloads without history.
+    """
+
+    known: pl.DataFrame
+    by_image: pl.DataFrame
+    by_cohort: pl.DataFrame
+    by_fleet: pl.DataFrame
+    keys: pl.DataFrame
+    rates: pl.DataFrame
+    cohort_rates: pl.DataFrame
+    fleet_rates: pl.DataFrame
+
+
+def _key() -> pl.Expr:
+    return pl.col("item").str.split(" ").list.first().alias("key")
+
+
+def _keyed() -> list[str]:
+    return [name for name, spec in specs().items() if spec.keyed]
+
+
+def _novel(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
+    """Count, per workload and feature, the later windows in which it met an item new at each level."""
+    own = pl.col("first_seen")
+    middle = pl.col("born") + (pl.lit(baseline.until) - pl.col("born")) / 2
+    born = baseline.workloads.select("workload", pl.col("first_seen").alias("born"))
+    level = (
+        1
+        + (own <= pl.col("first_seen").min().over("cohort", "feature", "item"))
+        + (own <= pl.col("first_seen").min().over("feature", "item")).cast(pl.Int32)
+    )
+    known_key = own > pl.col("first_seen").min().over("feature", "key")
+    return (
+        items.with_columns(_key())
+        .with_columns(level.cast(pl.Int32).alias("level"), known_key.alias("known_key"))
+        .filter(~pl.col("feature").is_in(_keyed()) | pl.col("known_key"))
+        .join(born, on="workload")
+        .filter(own >= middle)
+        .group_by(*KEYS, "first_seen")
+        .agg(pl.col("level").max())
+        .group_by(KEYS)
+        .agg((pl.col("level") >= step).sum().alias(f"novel{step}") for step in LEVELS)
+    )
+
+
+def expect(baseline: Baseline) -> Novelty:
+    """Turn a baseline's item sets into expectations."""
+    facts = baseline.workloads.select("workload", "cohort", "image_repository")
+    items = baseline.items.join(facts, on="workload")
+    met = baseline.meetings.join(_novel(baseline, items), on=KEYS, how="left").join(facts, on="workload").fill_null(0)
+    met = met.with_columns((pl.col("windows") / 2).alias("later"))
+    novel = [f"novel{step}" for step in LEVELS]
+    fleet = met.group_by("feature").agg(pl.col(*novel, "later").sum())
+    fleet = fleet.select(
+        "feature", *(((pl.col(n) + 0.5) / (pl.col("later") + 1)).clip(upper_bound=1).alias(f"fleet_{n}") for n in novel)
+    )
+    cohorts = met.group_by("cohort", "feature").agg(pl.col(*novel, "later").sum()).join(fleet, on="feature")
+    cohorts = cohorts.select(
+        "cohort", "feature", *(_rate(n, "fleet_", COHORT_WEIGHT).alias(f"cohort_{n}") for n in novel)
+    )
+    counts = items.group_by(KEYS).agg(pl.len().alias("items"))
+    rates = met.join(cohorts, on=["cohort", "feature"]).join(counts, on=KEYS, how="left")
+    return Novelty(
+        _as_rare(baseline.items),
+        items.filter(pl.col("image_repository").is_not_null()).select("image_repository", "feature", "item").unique(),
+        items.select("cohort", "feature", "item").unique(),
+        items.group_by("feature", "item").agg(pl.len().alias("workloads")),
+        items.filter(pl.col("feature").is_in(_keyed())).select("feature", _key()).unique(),
+        rates.select(*KEYS, "windows", "items", *(_rate(n, "cohort_", OWN_WEIGHT).alias(f"p{n[-1]}") for n in novel)),
+        cohorts.rename({f"cohort_{n}": f"cohort_p{n[-1]}" for n in novel}),
+        fleet.rename({f"fleet_{n}": f"fleet_p{n[-1]}" for n in novel}),
+    )
+
+
+def _rate(novel: str, prior: str, weight: float) -> pl.Expr:
+    rate = (pl.col(novel) + weight * pl.col(prior + novel)) / (pl.col("later") + weight)
+    return rate.clip(upper_bound=1.0)
+
+
+def _as_rare(items: pl.DataFrame) -> pl.DataFrame:
+    """Add, to each known item, how many windows met an item at most as frequent."""
+    frequencies = (
+        items.group_by(*KEYS, "windows")
+        .agg((pl.len() * pl.col("windows").first()).alias("mass"))
+        .sort(*KEYS, "windows")
+        .select(*KEYS, "windows", pl.col("mass").cum_sum().over(KEYS).alias("as_rare"))
+    )
+    known = items.select(*KEYS, "item", "windows")
+    return known.join(frequencies, on=[*KEYS, "windows"], how="left").rename({"windows": "times"})
+
+
+def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expected: Novelty) -> pl.DataFrame:
+    """Give the evidence of every item of every window.
+
+    Parameters
+    ----------
+    items
+        `Windows.items`.
+    rows
+        `workload, window_start, row`.
+    facts
+        `workload, cohort, image_repository`.
+    expected
+        What is normal.
+
+    Returns
+    -------
+    `row, feature, item, level` (a key of `NEW_TO`), `items` (how many the workload knows), `bits` (at least 0).
+    """
+    yes = pl.lit(value=True)
+    found = (
+        items.join(rows, on=KEY)
+        .join(facts, on="workload", how="left")
+        .join(expected.known, on=[*KEYS, "item"], how="left")
+        .join(
+            expected.by_image.with_columns(yes.alias("image_has")),
+            on=["image_repository", "feature", "item"],
+            how="left",
+        )
+        .join(expected.by_cohort.with_columns(yes.alias("cohort_has")), on=["cohort", "feature", "item"], how="left")
+        .join(expected.by_fleet, on=["feature", "item"], how="left")
+        .join(expected.rates, on=KEYS, how="left")
+        .join(expected.cohort_rates, on=["cohort", "feature"], how="left")
+        .join(expected.fleet_rates, on="feature", how="left")
+    )
+    level = (
+        pl.when(pl.col("times").is_not_null())
+        .then(0)
+        .when(pl.col("image_has") | pl.col("cohort_has"))
+        .then(1)
+        .when(pl.col("workloads").is_not_null())
+        .then(2)
+        .otherwise(3)
+    )
+    found = found.with_columns(
+        level.alias("level"),
+        pl.col("windows", "items").fill_null(0),
+        *(pl.coalesce(f"p{s}", f"cohort_p{s}", f"fleet_p{s}", pl.lit(0.5)).alias(f"p{s}") for s in LEVELS),
+    )
+    maturity = pl.col("windows") / (pl.col("windows") + MATURE)
+    share = (pl.col("p1") + pl.col("as_rare") / pl.col("windows").clip(lower_bound=1)).clip(upper_bound=1.0)
+    one, two, three = (-pl.col(f"p{s}").log(2) for s in LEVELS)
+    one = maturity * one
+    two = pl.max_horizontal(one, (0.5 + 0.5 * maturity) * two)
+    bits = (
+        pl.when(pl.col("level") == 0)
+        .then(-KNOWN_SHARE * share.log(2))
+        .when(pl.col("level") == 1)
+        .then(one)
+        .when(pl.col("level") == LEVELS[1])
+        .then(two)
+        .otherwise(pl.max_horizontal(two, three))
+    )
+    found = found.with_columns(bits.alias("bits"), _key())
+    known_key = expected.keys.with_columns(yes.alias("has_key"))
+    found = found.join(known_key, on=["feature", "key"], how="left").with_columns(
+        pl.when(pl.col("feature").is_in(_keyed()) & pl.col("has_key").is_null())
+        .then(0.0)
+        .otherwise("bits")
+        .alias("bits")
+    )
+    return found.select("row", "feature", "item", "level", "items", "bits").sort("row", "feature", "item")

@@ -1,0 +1,102 @@
+"""Tumbling windows on event time, and the features of every window of every workload."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+
+import polars as pl
+
+from features.events import TIME
+from features.protocols import extractors
+
+WINDOW = timedelta(minutes=10)
+TRAILING = timedelta(hours=24)
+KEY = ("workload", "window_start")
+
+VALUES_SCHEMA = {"workload": pl.String(), "window_start": TIME}
+ITEMS_SCHEMA = VALUES_SCHEMA | {"feature": pl.String(), "item": pl.String(), "count": pl.Int64()}
+FACTS_SCHEMA = {"workload": pl.String(), "image_repository": pl.String()}
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Features of windows.
+
+    Parameters
+    ----------
+    values
+        One row per window: `workload, window_start` and a Float64 column per count and magnitude; null where the window
+        has nothing to measure.
+    items
+        `workload, window_start, feature, item, count`.
+    facts
+        `workload, image_repository`: what a workload runs, for back-off.
+    """
+
+    values: pl.DataFrame
+    items: pl.DataFrame
+    facts: pl.DataFrame
+
+    def between(self, since: datetime | None, until: datetime | None) -> "Windows":
+        """Keep the windows that start at or after `since` and before `until`."""
+        inside = pl.lit(value=True)
+        if since is not None:
+            inside &= pl.col("window_start") >= since
+        if until is not None:
+            inside &= pl.col("window_start") < until
+        return Windows(self.values.filter(inside), self.items.filter(inside), self.facts)
+
+
+def window_start() -> pl.Expr:
+    """Give the start of the window an event lies in."""
+    return pl.col("ts").dt.truncate(WINDOW).alias("window_start")
+
+
+def count_items(events: pl.DataFrame, feature: str, item: pl.Expr) -> pl.DataFrame:
+    """Count the items of a feature per window of events that carry `window_start`; a null item is none."""
+    return (
+        events.select(*KEY, item.alias("item"))
+        .drop_nulls()
+        .group_by(*KEY, "item")
+        .agg(pl.len().cast(pl.Int64).alias("count"))
+        .select(*KEY, pl.lit(feature).alias("feature"), "item", "count")
+    )
+
+
+def floor_window(moment: datetime) -> datetime:
+    """Give the start of the window that `moment` lies in."""
+    seconds = WINDOW.total_seconds()
+    return moment - timedelta(seconds=moment.timestamp() % seconds)
+
+
+def extract(events: pl.DataFrame) -> Windows:
+    """Compute every feature of every window.
+
+    Parameters
+    ----------
+    events
+        Attributed events (`features.leases.attribute`), in time order. Features that look back see only what is given:
+        pass the `TRAILING` hours before the first window too, and cut them off with `Windows.between`.
+    """
+    found = [extractor.extract(events) for extractor in extractors().values()]
+    items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA) for f in found)])
+    keys = pl.concat([*(f.values.select(KEY) for f in found), items.select(KEY)]).unique().drop_nulls().sort(KEY)
+    values = reduce(lambda left, f: left.join(f.values, on=KEY, how="left"), found, keys)
+    facts = (
+        events.filter(pl.col("workload").is_not_null() & pl.col("image_repository").is_not_null())
+        .filter(pl.col("kind").is_in(["config", "lifecycle"]))
+        .group_by("workload")
+        .agg(pl.col("image_repository").sort_by("ts", "event_id").last())
+    )
+    return Windows(
+        values.sort(KEY), items.drop_nulls().sort(*KEY, "feature", "item"), facts.select(FACTS_SCHEMA).sort("workload")
+    )
+
+
+def join_windows(parts: list[Windows]) -> Windows:
+    """Join the windows of consecutive spans; of facts the latest wins."""
+    return Windows(
+        pl.concat([part.values for part in parts], how="diagonal").sort(KEY),
+        pl.concat([part.items for part in parts]).sort(*KEY, "feature", "item"),
+        pl.concat([part.facts for part in parts]).unique("workload", keep="last", maintain_order=True).sort("workload"),
+    )

@@ -1,0 +1,246 @@
+"""The detector: what is normal, a forest over evidence, and calibrations, joined into scores."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.baselines import ITEMS_SCHEMA, MEETINGS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
+from features.evidence import Evidence, Normal, weigh
+from features.events import TIME
+from features.protocols import specs
+from features.windows import WINDOW, Windows
+from models.aggregates import aggregate, by_family
+from models.calibration import TailCalibration
+from models.explanation import MOST, TELLING, item_reason, magnitude_reason
+from models.flat_forest import FlatForest
+from models.registry import Artefact
+from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
+
+Level = Literal["workload", "image", "cohort", "fleet"]
+MATURE_WINDOWS = 36.0
+CHANNELS = ("forest", "sum", "final")
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The two channels and how they are read.
+
+    Parameters
+    ----------
+    trust
+        Factor per feature, shape (features,).
+    forest
+        Fitted forest over `models.aggregates.aggregate` vectors.
+    calibrations
+        By name of `CHANNELS`: of the forest's score, of the summed evidence, and of the larger of the two.
+    thresholds
+        Bits from which a window has a severity.
+    """
+
+    trust: NDArray[np.float64]
+    forest: FlatForest
+    calibrations: dict[str, TailCalibration]
+    thresholds: dict[Severity, float]
+
+    def bits(self, evidence: Evidence) -> NDArray[np.float64]:
+        """Give the calibrated surprise of each window, shape (n,): the larger of two calibrated tails, as a tail itself."""
+        cohorts = evidence.keys["cohort"].to_numpy()
+        return self.calibrations["final"].bits(self.strongest(evidence, cohorts), cohorts)
+
+    def strongest(self, evidence: Evidence, cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
+        """Give the larger of the two channels' bits, shape (n,)."""
+        vectors = aggregate(evidence.bits * self.trust)
+        forest = self.calibrations["forest"].bits(self.forest.score(vectors), cohorts)
+        summed = self.calibrations["sum"].bits(vectors[:, -1], cohorts)
+        return np.maximum(forest, summed)
+
+    def severity(self, bits: float) -> Severity:
+        """Name the severity of a window's bits."""
+        reached: Severity = "none"
+        for name in SEVERITIES[1:]:
+            if bits >= self.thresholds[name]:
+                reached = name
+        return reached
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A model version ready to score."""
+
+    version: str
+    manifest: dict[str, Any]
+    normal: Normal
+    channels: Channels
+
+    def score(self, windows: Windows) -> list[Score]:
+        """Score windows.
+
+        Returns
+        -------
+        One score per row of `windows.values`, in its order.
+        """
+        if windows.values.is_empty():
+            return []
+        evidence = weigh(windows, self.normal)
+        bits = self.channels.bits(evidence)
+        families = by_family(evidence.bits * self.channels.trust)
+        reasons = self._reasons(evidence)
+        scores = []
+        for row, (key, info) in enumerate(zip(evidence.keys.iter_rows(), self._infos(evidence), strict=True)):
+            surprise = float(bits[row])
+            scores.append(
+                Score(
+                    workload=key[0],
+                    window_start=_iso(key[1]),
+                    window_end=_iso(key[1] + WINDOW),
+                    score=surprise / (surprise + 10),
+                    bits=surprise,
+                    p_value=2.0**-surprise,
+                    severity=self.channels.severity(surprise),
+                    evidence={family: round(float(column[row]), 2) for family, column in families.items()},
+                    reasons=reasons.get(row, []),
+                    baseline=info,
+                    model=self.version,
+                )
+            )
+        return scores
+
+    def _reasons(self, evidence: Evidence) -> dict[int, list[Reason]]:
+        declared = list(specs().values())
+        trusted = dict(zip(specs(), self.channels.trust, strict=True))
+        found: dict[int, list[Reason]] = {}
+        for table, explain in ((evidence.values, magnitude_reason), (evidence.items, item_reason)):
+            telling = table.with_columns(
+                (pl.col("bits") * pl.col("feature").replace_strict(trusted, return_dtype=pl.Float64)).alias("trusted")
+            ).filter(pl.col("trusted") >= TELLING)
+            for row in telling.iter_rows(named=True):
+                spec = specs()[row["feature"]]
+                found.setdefault(row["row"], []).append(explain(spec, row, row["trusted"] * spec.weight))
+        order = {spec.name: position for position, spec in enumerate(declared)}
+        return {
+            row: sorted(reasons, key=lambda reason: (-reason.bits, order[reason.feature]))[:MOST]
+            for row, reasons in found.items()
+        }
+
+    def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
+        learnt = self.normal.baseline.workloads
+        images, cohorts = set(learnt["image_repository"].drop_nulls()), set(learnt["cohort"])
+        joined = evidence.keys.join(
+            learnt.select("workload", "windows"), on="workload", how="left", maintain_order="left"
+        )
+        for row in joined.select("cohort", "image_repository", "windows").iter_rows():
+            cohort, image, windows = row
+            level: Level = "workload" if windows else "fleet"
+            if not windows and image in images:
+                level = "image"
+            elif not windows and cohort in cohorts:
+                level = "cohort"
+            count = windows or 0
+            yield BaselineInfo(level=level, maturity=round(count / (count + MATURE_WINDOWS), 3), windows=count)
+
+    def workloads(self) -> pl.DataFrame:
+        """List what is learnt: `workload, cohort, image_repository, first_seen, last_seen, windows`."""
+        return self.normal.baseline.workloads
+
+    def baseline(self, workload: str) -> dict[str, Any] | None:
+        """Describe what is normal for a workload, ready for JSON; None for one never seen."""
+        known = self.workloads().filter(pl.col("workload") == workload)
+        if known.is_empty():
+            return None
+        own = pl.col("workload") == workload
+        items = self.normal.baseline.items.filter(own).sort(
+            "feature", "windows", "item", descending=[False, True, False]
+        )
+        usual = self.normal.magnitudes.workloads.filter(own).sort("feature")
+        row = known.row(0, named=True)
+        return {
+            "workload": workload,
+            "cohort": row["cohort"],
+            "image_repository": row["image_repository"],
+            "first_seen": _iso(row["first_seen"]),
+            "last_seen": _iso(row["last_seen"]),
+            "windows": row["windows"],
+            "maturity": round(row["windows"] / (row["windows"] + MATURE_WINDOWS), 3),
+            "magnitudes": {
+                name: {
+                    "typical": round(float(np.expm1(mean)), 3),
+                    "low": round(float(max(np.expm1(mean - 2 * spread), 0)), 3),
+                    "high": round(float(np.expm1(mean + 2 * spread)), 3),
+                    "active_share": round(rate, 4),
+                    "unit": specs()[name].unit,
+                }
+                for name, mean, spread, rate in usual.select("feature", "mean", "spread", "rate").iter_rows()
+                if name in specs()
+            },
+            "items": {
+                str(name): [
+                    {"item": i["item"], "windows": i["windows"], "last_seen": _iso(i["last_seen"])}
+                    for i in group.head(200).iter_rows(named=True)
+                ]
+                for (name,), group in items.group_by("feature", maintain_order=True)
+            },
+        }
+
+    def artefact(self) -> Artefact:
+        """Give what is stored of the detector: arrays, tables and manifest."""
+        baseline = self.normal.baseline
+        return Artefact(
+            manifest=self.manifest
+            | {
+                "features": list(specs()),
+                "since": _iso(baseline.since),
+                "until": _iso(baseline.until),
+                "thresholds": dict(self.channels.thresholds),
+                "calibrations": {name: c.to_json() for name, c in self.channels.calibrations.items()},
+            },
+            arrays={"forest": self.channels.forest.arrays(), "trust": {"trust": self.channels.trust}},
+            tables={
+                "workloads": baseline.workloads,
+                "values": baseline.values,
+                "items": baseline.items,
+                "meetings": baseline.meetings,
+            },
+        )
+
+    @classmethod
+    def from_artefact(cls, artefact: Artefact, version: str) -> "Detector":
+        """Make a detector of a verified artefact.
+
+        Raises
+        ------
+        ValueError
+            If the artefact was made for other features: retrain with `wharfinger refresh`.
+        """
+        manifest = artefact.manifest
+        if manifest["features"] != list(specs()):
+            raise ValueError(f"model {version} was made for other features; retrain with `wharfinger refresh`")
+        tables = {
+            name: artefact.tables[name].select(pl.col(c).cast(t) for c, t in schema.items())
+            for name, schema in (
+                ("workloads", WORKLOADS_SCHEMA),
+                ("values", VALUES_SCHEMA),
+                ("items", ITEMS_SCHEMA),
+                ("meetings", MEETINGS_SCHEMA),
+            )
+        }
+        baseline = Baseline(_parse(manifest["since"]), _parse(manifest["until"]), **tables)
+        channels = Channels(
+            np.asarray(artefact.arrays["trust"]["trust"], dtype=np.float64),
+            FlatForest.from_arrays(artefact.arrays["forest"]),
+            {name: TailCalibration.from_json(manifest["calibrations"][name]) for name in CHANNELS},
+            {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},
+        )
+        return cls(version, manifest, Normal.of(baseline), channels)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _parse(text: str) -> datetime:
+    return pl.Series([text]).str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC").cast(TIME).item()  # type: ignore[no-any-return]

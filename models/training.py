@@ -1,0 +1,185 @@
+"""Learn a detector from the lake: baseline, forest, calibrations, and the figures that decide whether it may serve."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import process_time
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.addresses import INTERNAL, Network
+from features.baselines import learn
+from features.evidence import Evidence, Normal, weigh
+from features.extraction import closed_until, extract_days
+from features.lake import Lake
+from features.protocols import specs
+from features.windows import WINDOW, Windows, floor_window, join_windows
+from models.aggregates import aggregate, groups
+from models.calibration import TailCalibration
+from models.detector import Channels, Detector
+from models.forest import fit_forest
+from models.scores import Severity
+from models.trust import measure_trust
+
+FOLDS = (0.5, 0.67, 0.83, 1.0)
+MIN_WINDOWS = 200
+# How much more often than the alert budget a severity may be reached; critical is ten times rarer than the budget.
+RATES: dict[Severity, float] = {"low": 50.0, "medium": 10.0, "high": 1.0, "critical": 0.1}
+RUN_GAP = timedelta(hours=6)
+INJECTED = 15.0
+
+Progress = Callable[[str, float], None]
+
+
+class TrainingError(Exception):
+    """There is not enough to learn from; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Evidence of windows that the baseline they are weighed against has not seen."""
+
+    keys: pl.DataFrame
+    bits: NDArray[np.float64]
+
+    @property
+    def cohorts(self) -> NDArray[np.str_]:
+        """Cohort of each window."""
+        return self.keys["cohort"].to_numpy()
+
+
+def train(
+    lake: Lake,
+    *,
+    until: datetime | None = None,
+    days: int = 30,
+    networks: tuple[Network, ...] = INTERNAL,
+    budget: float = 1.0,
+    seed: int = 0,
+    progress: Progress = lambda _step, _share: None,
+) -> tuple[Detector, dict[str, Any]]:
+    """Train a detector on the `days` before `until`.
+
+    Parameters
+    ----------
+    until
+        End of the training span, exclusive; the end of the last closed window by default.
+    budget
+        False alerts a day for the whole fleet that `high` is set for.
+    progress
+        Called with the step's name and the share of it that is done.
+
+    Returns
+    -------
+    The detector, its version still empty, and a report ready for JSON.
+
+    Raises
+    ------
+    TrainingError
+        If the span holds fewer than `MIN_WINDOWS` windows.
+    """
+    since, until = _span(lake, until, days)
+    started = process_time()
+    parts = list(extract_days(lake, since, until, networks=networks, progress=lambda s: progress("windows", s)))
+    if sum(len(part.values) for part in parts) < MIN_WINDOWS:
+        raise TrainingError(
+            f"fewer than {MIN_WINDOWS} windows of telemetry before {until:%Y-%m-%dT%H:%MZ}; ingest more, or set --until later"
+        )
+    windows = join_windows(parts)
+    since = windows.values["window_start"].min()  # type: ignore[assignment]
+    extracted = process_time()
+    held_out = _held_out(windows, since, until, progress)
+    channels = _fit(held_out, budget, seed)
+    progress("forest", 1.0)
+    normal = Normal.of(learn(windows, since, until))
+    progress("baseline", 1.0)
+    report = _report(windows, held_out, channels, budget, seed)
+    seconds = {"windows": round(extracted - started, 1), "model": round(process_time() - extracted, 1)}
+    manifest = {"training": report, "budget": budget, "seed": seed}
+    return Detector("", manifest, normal, channels), report | {"cpu_seconds": seconds}
+
+
+def _span(lake: Lake, until: datetime | None, days: int) -> tuple[datetime, datetime]:
+    span, closed = lake.span(), closed_until(lake)
+    if span is None or closed is None:
+        raise TrainingError("the lake is empty; run `wharfinger ingest PATH` first")
+    until = floor_window(min(until, closed)) if until else closed
+    return max(floor_window(span[0]), until - timedelta(days=days)), until
+
+
+def _held_out(windows: Windows, since: datetime, until: datetime, progress: Progress) -> HeldOut:
+    """Weigh later parts of the span against baselines of what came before each."""
+    edges = [floor_window(since + (until - since) * share) for share in FOLDS]
+    found: list[Evidence] = []
+    for number, (start, end) in enumerate(zip(edges, edges[1:], strict=False), 1):
+        later = windows.between(start, end)
+        if not later.values.is_empty():
+            found.append(weigh(later, Normal.of(learn(windows, since, start))))
+        progress("evidence", number / (len(edges) - 1))
+    return HeldOut(pl.concat([e.keys for e in found]), np.vstack([e.bits for e in found]))
+
+
+def _fit(held_out: HeldOut, budget: float, seed: int) -> Channels:
+    trust = measure_trust(held_out.bits)
+    vectors = aggregate(held_out.bits * trust)
+    cohorts = held_out.cohorts
+    forest = fit_forest(vectors, groups=len(groups()), seed=seed)
+    calibrations = {
+        "forest": TailCalibration.fit(forest.score(vectors), cohorts),
+        "sum": TailCalibration.fit(vectors[:, -1], cohorts),
+    }
+    larger = np.maximum(
+        calibrations["forest"].bits(forest.score(vectors), cohorts),
+        calibrations["sum"].bits(vectors[:, -1], cohorts),
+    )
+    calibrations["final"] = TailCalibration.fit(larger, cohorts)
+    bits = calibrations["final"].bits(larger, cohorts)
+    return Channels(trust, forest, calibrations, _thresholds(held_out.keys, bits, budget))
+
+
+def _thresholds(keys: pl.DataFrame, bits: NDArray[np.float64], budget: float) -> dict[Severity, float]:
+    """Turn the budget in alerts a day into bits: windows a day, and how many strange windows make one alert."""
+    days = max(keys["window_start"].n_unique() * (WINDOW / timedelta(days=1)), 1e-3)
+    a_day = len(keys) / days
+    top = max(int(len(keys) * 0.005), 20)
+    strongest = keys.with_columns(pl.Series("bits", bits)).top_k(top, by="bits")
+    runs = count_runs(strongest)
+    per_alert = max(len(strongest) / max(runs, 1), 1.0)
+    return {name: float(max(np.log2(a_day / (budget * rate * per_alert)), 1.0)) for name, rate in RATES.items()}
+
+
+def count_runs(keys: pl.DataFrame) -> int:
+    """Count the runs of windows, one workload each, that lie less than `RUN_GAP` apart."""
+    gaps = keys.sort("workload", "window_start").select(
+        (pl.col("window_start") - pl.col("window_start").shift(1)).over("workload").alias("gap")
+    )
+    return int((gaps["gap"].is_null() | (gaps["gap"] - WINDOW >= RUN_GAP)).sum())
+
+
+def _report(windows: Windows, held_out: HeldOut, channels: Channels, budget: float, seed: int) -> dict[str, Any]:
+    evidence = Evidence(held_out.keys, held_out.bits, pl.DataFrame(), pl.DataFrame())
+    bits = channels.bits(evidence)
+    days = held_out.keys["window_start"].n_unique() * (WINDOW / timedelta(days=1))
+    strange = held_out.keys.filter(pl.Series(bits >= channels.thresholds["high"]))
+    return {
+        "workloads": windows.values["workload"].n_unique(),
+        "windows": len(windows.values),
+        "held_out_windows": len(held_out.keys),
+        "held_out_alerts_a_day": round(count_runs(strange) / max(days, 1e-3), 2),
+        "alert_budget_a_day": budget,
+        "injected_found": round(_injected(evidence, channels, seed), 3),
+        "trust": {name: round(float(t), 2) for name, t in zip(specs(), channels.trust, strict=True)},
+    }
+
+
+def _injected(evidence: Evidence, channels: Channels, seed: int, tries: int = 500) -> float:
+    """Share of single-feature anomalies, put into ordinary windows, that reach the severity `high`."""
+    random = np.random.default_rng(seed)
+    rows = random.integers(0, len(evidence.bits), tries)
+    bits = evidence.bits[rows].copy()
+    bits[np.arange(tries), random.integers(0, bits.shape[1], tries)] += INJECTED
+    spiked = Evidence(evidence.keys[rows.tolist()], bits, evidence.values, evidence.items)
+    return float(np.mean(channels.bits(spiked) >= channels.thresholds["high"]))
