@@ -9,6 +9,7 @@ from typing import Any
 
 import joblib
 
+from features.addresses import internal_networks
 from models.training import train
 from service.jobs.errors import JobError
 from service.jobs.gates import Gate, gates
@@ -85,7 +86,7 @@ def refresh(
     executor, scheduler
         Where heavy work runs; None: as the settings say.
     progress
-        Told the step and the share of the whole that is done.
+        Told the step, and the share of it that is done.
 
     Raises
     ------
@@ -107,13 +108,14 @@ def refresh(
             home.lake,
             until=until,
             days=days or settings.history_days,
-            internal_cidrs=settings.internal_cidrs,
+            networks=internal_networks(settings.internal_cidrs),
             budget=settings.alert_budget,
             progress=watch,
         )
         watch("save", 1.0)
-        judged = gates(metrics)
-        version = home.registry.save(detector.artefact(), created_at=datetime.now(UTC))
+        artefact = detector.artefact()
+        judged = gates(metrics, artefact.manifest["calibrations"])
+        version = home.registry.save(artefact, created_at=datetime.now(UTC))
         promoted = all(gate.passed for gate in judged)
         if promoted:
             home.registry.promote(version)
