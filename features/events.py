@@ -122,6 +122,8 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
 
 def conform(events: pl.DataFrame) -> pl.DataFrame:
     """Give a frame exactly the event columns: absent ones are added as null, unknown ones dropped."""
+    if events.is_empty():  # literals alone would make one row of nothing
+        return pl.DataFrame(schema=EVENT_SCHEMA)
     return events.select(
         pl.col(name).cast(dtype) if name in events.columns else pl.lit(None, dtype).alias(name)
         for name, dtype in EVENT_SCHEMA.items()

@@ -1,0 +1,198 @@
+"""Files or records of any source to normalised events, with what could not be read set aside."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import polars_hash as plh
+
+from features.documents import Malformed
+from features.envelopes import unwrap
+from features.events import frame
+from features.protocols import Record, RecordError, Row, Source, sources
+from features.records import RecordFile, expand
+
+_DEEPEST_ENVELOPE = 4
+_SHOWN_KEYS = 8
+
+
+class IngestError(Exception):
+    """Input that cannot be read at all; the message is one clear line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One thing set aside: where it stands, why, and the first 200 characters of it."""
+
+    path: str
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of a part of one file.
+
+    Parameters
+    ----------
+    events
+        Frame of `EVENT_SCHEMA`, `event_id` filled.
+    rejects
+        What was set aside within this part.
+    read_bytes
+        Bytes of the file, as it lies on disk, that this part took.
+    """
+
+    events: pl.DataFrame
+    rejects: list[Reject]
+    read_bytes: int
+    path: str
+
+
+def read_events(
+    paths: Sequence[Path], *, source: str | None = None, host: str | None = None, batch_rows: int = 50_000
+) -> Iterator[Batch]:
+    """Read files, and every file below directories, into batches of events.
+
+    Parameters
+    ----------
+    source
+        Name of the source all records are of; by default each record's own keys tell.
+    host
+        Host that the records come from, where they do not say so themselves.
+    batch_rows
+        Events, or rejects, after which a batch is given out.
+
+    Raises
+    ------
+    IngestError
+        If a path does not exist or cannot be opened, or no source has the name.
+    """
+    only = _named(source)
+    files = expand(_existing(paths))
+    for path in files:
+        yield from _read_file(path, _Router(only, host, path.name, str(path)), batch_rows)
+
+
+def events_from_records(
+    records: Iterable[Record], *, source: str | None = None, host: str | None = None, ref: str
+) -> Batch:
+    """Turn decoded records into one batch; `ref` names where they came from and stands in `raw_ref`.
+
+    Raises
+    ------
+    IngestError
+        If no source has the name.
+    """
+    router = _Router(_named(source), host, ref, ref)
+    for position, record in enumerate(records, start=1):
+        router.take(position, record)
+    return router.batch(0)
+
+
+def _named(name: str | None) -> Source | None:
+    if name is None:
+        return None
+    if name not in sources():
+        raise IngestError(f"no source is called {name}; there are {', '.join(sorted(sources()))}")
+    return sources()[name]
+
+
+def _existing(paths: Sequence[Path]) -> list[Path]:
+    for path in paths:
+        if not path.exists():
+            raise IngestError(f"{path} does not exist")
+    return list(paths)
+
+
+def _read_file(path: Path, router: "_Router", batch_rows: int) -> Iterator[Batch]:
+    file, before = RecordFile(path), 0
+    try:
+        for line, outcome in file:
+            router.take(line, outcome)
+            if len(router.rows) >= batch_rows or len(router.rejects) >= batch_rows:
+                yield router.batch(file.consumed() - before)
+                before = file.consumed()
+    except OSError as error:
+        raise IngestError(f"{path} cannot be read: {error.strerror or error}") from error
+    yield router.batch(file.consumed() - before)
+
+
+class _Router:
+    """Gives each record to the source that knows it and gathers rows and rejects."""
+
+    def __init__(self, only: Source | None, host: str | None, name: str, path: str) -> None:
+        self._only, self._host, self._name, self._path = only, host, name, path
+        self._latest: Source | None = only
+        self.rows: list[Row] = []
+        self.rejects: list[Reject] = []
+
+    def batch(self, read_bytes: int) -> Batch:
+        """Give out what was gathered and begin anew."""
+        rows, self.rows = self.rows, []
+        rejects, self.rejects = self.rejects, []
+        return Batch(_identified(rows), rejects, read_bytes, self._path)
+
+    def take(self, line: int, outcome: Record | Malformed, depth: int = 0) -> None:
+        """Parse one record, or what lies in it if it is an envelope."""
+        if isinstance(outcome, Malformed):
+            self._reject(line, outcome.reason, outcome.text)
+            return
+        if (source := self._source(outcome)) is not None:
+            self._parse(line, source, outcome)
+            return
+        inner = unwrap(outcome) if depth < _DEEPEST_ENVELOPE else None
+        if inner is None:
+            keys = ", ".join(sorted(map(str, outcome))[:_SHOWN_KEYS])
+            self._reject(line, f"no source knows a record with the keys {keys or '(none)'}", str(outcome)[:200])
+            return
+        for element in inner:
+            self.take(line, element, depth + 1)
+
+    def _source(self, record: Record) -> Source | None:
+        latest = self._latest
+        if latest is not None and latest.recognises(record):
+            return latest
+        if self._only is not None:
+            return None
+        for candidate in sources().values():
+            if candidate.recognises(record):
+                self._latest = candidate
+                return candidate
+        return None
+
+    def _parse(self, line: int, source: Source, record: Record) -> None:
+        try:
+            rows = source.parse(record, self._host)
+        except RecordError as error:
+            self._reject(line, f"{source.name}: {error}", str(record)[:200])
+            return
+        ref = f"{self._name}:{line}"
+        for position, row in enumerate(rows):
+            row["source"], row["raw_ref"] = source.name, ref
+            if position:
+                row["record_id"] = f"{row['record_id']} #{position}"
+        self.rows += rows
+
+    def _reject(self, line: int, reason: str, text: str) -> None:
+        self.rejects.append(Reject(self._path, line, reason, text))
+
+
+def _identified(rows: list[Row]) -> pl.DataFrame:
+    """Build the frame and fill `event_id`: the same for the same record on every machine and in every version."""
+    events = frame(rows)
+    identity = pl.concat_str(
+        [
+            pl.col("source"),
+            pl.col("host"),
+            pl.col("ts").to_physical().cast(pl.String),
+            pl.col("kind"),
+            pl.col("record_id"),
+        ],
+        separator="|",
+        ignore_nulls=False,
+    )
+    filled = events.with_columns(pl.col("host", "record_id").fill_null("")).select(identity.alias("identity"))
+    return events.with_columns(filled.select(plh.col("identity").nchash.xxh3_64().alias("event_id")).to_series())

@@ -1,0 +1,163 @@
+"""The store of normalised events: Parquet files by day, each written once and never changed."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from features.events import EVENT_SCHEMA, conform
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = 86_400_000_000
+
+
+class _File(NamedTuple):
+    """A file of the lake; its name carries the times of its first and last event, in microseconds since 1970."""
+
+    first: int
+    last: int
+    path: Path
+
+
+class Lake:
+    """Events under one directory, `date=YYYY-MM-DD/FIRST-LAST-CONTENT.parquet`.
+
+    Each event is kept once, by `event_id`. The id is made of the event's time among others, so only files whose
+    span of time overlaps the new events can hold duplicates of them; the spans stand in the names.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def append(self, events: pl.DataFrame) -> int:
+        """Add events; those already present, and repeats among them, are left out.
+
+        Returns
+        -------
+        Number of rows added.
+        """
+        if events.is_empty():
+            return 0
+        events = conform(events).unique("event_id", keep="first", maintain_order=True).sort("ts", "event_id")
+        days = events.select(pl.col("ts").to_physical().floordiv(_DAY).alias("day")).to_series()
+        with self._locked():
+            return sum(
+                self._append_day(_EPOCH.date() + timedelta(days=day), events.filter(days == day))
+                for day in days.unique().sort()
+            )
+
+    def read(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        kinds: Collection[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Read events with `since <= ts < until`, sorted by time and id: the same however they were added.
+
+        Parameters
+        ----------
+        kinds
+            Kinds to read; all by default.
+        columns
+            Columns to read, in this order; all by default.
+        """
+        wanted = list(EVENT_SCHEMA) if columns is None else list(columns)
+        first = 0 if since is None else _micros(since)
+        last = None if until is None else _micros(until) - 1
+        paths = [file.path for file in self._files(first, last)]
+        if not paths:
+            return conform(pl.DataFrame()).select(wanted)
+        query = pl.scan_parquet(
+            paths,
+            schema=EVENT_SCHEMA,
+            missing_columns="insert",
+            extra_columns="ignore",
+            hive_partitioning=False,
+            glob=False,
+        )
+        if since is not None:
+            query = query.filter(pl.col("ts") >= since)
+        if until is not None:
+            query = query.filter(pl.col("ts") < until)
+        if kinds is not None:
+            query = query.filter(pl.col("kind").is_in(sorted(kinds)))
+        read = query.select(list(dict.fromkeys([*wanted, "ts", "event_id"]))).collect()
+        return read.sort("ts", "event_id").select(wanted)
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Give the times of the first and the last event; none if there are no events."""
+        files = list(self._files(0, None))
+        if not files:
+            return None
+        return _moment(min(file.first for file in files)), _moment(max(file.last for file in files))
+
+    def counts(self) -> dict[str, int]:
+        """Count the events of each source."""
+        rows = self.read(columns=["source"]).group_by("source").len().sort("source").rows()
+        return {str(source): int(count) for source, count in rows}
+
+    def _append_day(self, day: date, events: pl.DataFrame) -> int:
+        directory = self.root / f"date={day.isoformat()}"
+        times = events["ts"].to_physical()
+        first, last = int(times[0]), int(times[-1])
+        held = [pl.read_parquet(f.path, columns=["event_id"]) for f in _listed(directory) if _overlap(f, first, last)]
+        if held:
+            events = events.join(pl.concat(held), on="event_id", how="anti", maintain_order="left")
+        if events.is_empty():
+            return 0
+        directory.mkdir(mode=0o700, exist_ok=True)
+        times = events["ts"].to_physical()
+        content = hashlib.sha256(events["event_id"].to_numpy().tobytes()).hexdigest()[:16]
+        _write(events, directory / f"{times[0]}-{times[-1]}-{content}.parquet")
+        return events.height
+
+    def _files(self, first: int, last: int | None) -> Iterator[_File]:
+        for directory in sorted(self.root.glob("date=*")):
+            yield from (file for file in _listed(directory) if _overlap(file, first, last))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep two processes from adding the same events at once."""
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _listed(directory: Path) -> Iterator[_File]:
+    for path in sorted(directory.glob("*.parquet")):
+        first, last, _ = path.stem.split("-")
+        yield _File(int(first), int(last), path)
+
+
+def _overlap(file: _File, first: int, last: int | None) -> bool:
+    return file.last >= first and (last is None or file.first <= last)
+
+
+def _write(events: pl.DataFrame, path: Path) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - the mode counts from the first byte
+            events.write_parquet(file, compression="zstd", statistics=True)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
