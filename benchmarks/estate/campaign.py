@@ -1,0 +1,4 @@
+"""Choose attacks."""
+from benchmarks.estate.world import World
+def schedule(world: World) -> None:
+    pass
