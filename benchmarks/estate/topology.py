@@ -58,7 +58,7 @@ def _project(world: World, index: int, count: int) -> None:
     rng = world.rng
     name = _PROJECTS[index % len(_PROJECTS)] + (str(index // len(_PROJECTS) + 1) if index >= len(_PROJECTS) else "")
     hosts = list(world.engines)
-    home = [hosts[(2 * index + k) % len(hosts)] for k in range(2 if index % 3 == 0 else 1)]
+    home = [hosts[(index + 3 * k) % len(hosts)] for k in range(2 if index % 3 == 0 else 1)]
     size = float(rng.lognormal(0, 0.5)) * (2.0 if index == 0 else 1.0)
     optional = ["worker", "queue", "admin", "search"]
     rng.shuffle(optional)
