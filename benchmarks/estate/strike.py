@@ -93,4 +93,6 @@ def candidates(host: str, name: str, image: str) -> list[str]:
     repository = image.split("@")[0]
     repository = repository.rsplit(":", 1)[0] if ":" in repository.rsplit("/", 1)[-1] else repository
     short = repository.split("/", 1)[1] if "." in repository.split("/")[0] and "/" in repository else repository
-    return [f"docker:{host}/{name}", f"docker:{host}/image:{short}", f"docker:{host}/image:{repository}", f"host:{host}"]
+    by_name, by_image = f"docker:{host}/{name}", [f"docker:{host}/image:{short}", f"docker:{host}/image:{repository}"]
+    generated = "_" in name
+    return list(dict.fromkeys([*by_image, by_name, f"host:{host}"] if generated else [by_name, *by_image, f"host:{host}"]))
