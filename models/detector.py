@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.baselines import ITEMS_SCHEMA, MEETINGS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
-from features.evidence import Evidence, Normal, weigh
 from features.events import TIME
+from features.evidence import Evidence, Normal, weigh
 from features.protocols import specs
 from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
@@ -48,7 +48,7 @@ class Channels:
     thresholds: dict[Severity, float]
 
     def bits(self, evidence: Evidence) -> NDArray[np.float64]:
-        """Give the calibrated surprise of each window, shape (n,): the larger of two calibrated tails, as a tail itself."""
+        """Give the calibrated surprise of each window, shape (n,): the larger of two tails, as a tail itself."""
         cohorts = evidence.keys["cohort"].to_numpy()
         return self.calibrations["final"].bits(self.strongest(evidence, cohorts), cohorts)
 
@@ -77,8 +77,15 @@ class Detector:
     normal: Normal
     channels: Channels
 
-    def score(self, windows: Windows) -> list[Score]:
+    def score(self, windows: Windows, since: datetime | None = None) -> list[Score]:
         """Score windows.
+
+        Parameters
+        ----------
+        windows
+            Windows from the end of the baseline on, so that what stays new for days is told from what is new now.
+        since
+            Give only the scores of windows that start at or after this.
 
         Returns
         -------
@@ -87,6 +94,8 @@ class Detector:
         if windows.values.is_empty():
             return []
         evidence = weigh(windows, self.normal)
+        if since is not None:
+            evidence = evidence.after(since)
         bits = self.channels.bits(evidence)
         families = by_family(evidence.bits * self.channels.trust)
         reasons = self._reasons(evidence)
