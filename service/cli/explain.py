@@ -71,5 +71,7 @@ def _short(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_short(inner)}" for name, inner in list(value.items())[:8])
     if isinstance(value, list):
-        return ", ".join(_short(inner) for inner in value[:8]) + (f" and {len(value) - 8} more" if len(value) > 8 else "")  # noqa: PLR2004 -- enough to recognise it
+        return ", ".join(_short(inner) for inner in value[:8]) + (
+            f" and {len(value) - 8} more" if len(value) > 8 else ""
+        )
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -80,7 +80,9 @@ def bars(values: Sequence[tuple[str, float]], unit: str) -> None:
     rows = []
     for name, value in values:
         filled = round(BAR * value / longest) if longest > 0 else 0
-        rows.append((name, Text("█" * filled, style="red") + Text("░" * (BAR - filled), style="dim"), f"{value:.1f} {unit}"))
+        rows.append(
+            (name, Text("█" * filled, style="red") + Text("░" * (BAR - filled), style="dim"), f"{value:.1f} {unit}")
+        )
     drawn = Table.grid(padding=(0, 2, 0, 0))
     drawn.add_column()
     drawn.add_column(no_wrap=True)

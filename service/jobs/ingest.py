@@ -120,9 +120,7 @@ def add(lake: Lake, events: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
 
 def set_aside(letters: Path, rejects: Iterable[Reject]) -> None:
     """Append rejected lines to a dead-letter file, one JSON object each: file, line, reason, text."""
-    lines = [
-        msgspec.json.encode({"file": r.path, "line": r.line, "reason": r.reason, "text": r.text}) for r in rejects
-    ]
+    lines = [msgspec.json.encode({"file": r.path, "line": r.line, "reason": r.reason, "text": r.text}) for r in rejects]
     if lines:
         with letters.open("ab") as file:
             file.write(b"\n".join(lines) + b"\n")

@@ -94,7 +94,9 @@ def refresh(
     if span is None:
         raise JobError("the lake is empty (run wharfinger ingest first)")
     if until is not None and until <= span[0]:
-        raise JobError(f"the lake holds nothing before {until:%Y-%m-%dT%H:%M:%SZ} (its first event is {span[0]:%Y-%m-%dT%H:%M:%SZ})")
+        raise JobError(
+            f"the lake holds nothing before {until:%Y-%m-%dT%H:%M:%SZ} (its first event is {span[0]:%Y-%m-%dT%H:%M:%SZ})"
+        )
     watch = _Stopwatch(progress)
     with (
         only_one(settings.home / "refresh.lock", "refresh"),
@@ -128,7 +130,9 @@ def _parallel(executor: str, scheduler: str, jobs: int) -> Iterator[None]:
     try:
         from distributed import Client  # noqa: PLC0415 -- an optional dependency, imported when asked for
     except ImportError:
-        raise JobError("the executor dask is not installed (pip install distributed, or use --executor local)") from None
+        raise JobError(
+            "the executor dask is not installed (pip install distributed, or use --executor local)"
+        ) from None
     if not scheduler:
         raise JobError("the executor dask needs its scheduler (give --scheduler tcp://HOST:8786)")
     with Client(scheduler), joblib.parallel_config(backend="dask"):
