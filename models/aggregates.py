@@ -13,7 +13,7 @@ from features.protocols import FAMILIES, Family, specs
 
 @cache
 def groups() -> tuple[str, ...]:
-    """Groups of features, in order of first declaration."""
+    """Name the groups of features, in order of first declaration."""
     return tuple(dict.fromkeys(spec.group for spec in specs().values()))
 
 

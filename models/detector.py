@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.baselines import ITEMS_SCHEMA, MEETINGS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
-from features.evidence import Evidence, Normal, weigh
 from features.events import TIME
+from features.evidence import Evidence, Normal, weigh
 from features.protocols import specs
 from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
@@ -48,7 +48,7 @@ class Channels:
     thresholds: dict[Severity, float]
 
     def bits(self, evidence: Evidence) -> NDArray[np.float64]:
-        """Give the calibrated surprise of each window, shape (n,): the larger of two calibrated tails, as a tail itself."""
+        """Give the calibrated surprise of each window, shape (n,): the larger of two tails, as a tail itself."""
         cohorts = evidence.keys["cohort"].to_numpy()
         return self.calibrations["final"].bits(self.strongest(evidence, cohorts), cohorts)
 

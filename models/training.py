@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from time import process_time
 from typing import Any
 
 import numpy as np
 import polars as pl
+from features.lake import Lake
 from numpy.typing import NDArray
 
 from features.addresses import INTERNAL, Network
 from features.baselines import learn
 from features.evidence import Evidence, Normal, weigh
 from features.extraction import closed_until, extract_days
-from features.lake import Lake
 from features.protocols import specs
 from features.windows import WINDOW, Windows, floor_window, join_windows
 from models.aggregates import aggregate, groups
@@ -86,7 +87,8 @@ def train(
     parts = list(extract_days(lake, since, until, networks=networks, progress=lambda s: progress("windows", s)))
     if sum(len(part.values) for part in parts) < MIN_WINDOWS:
         raise TrainingError(
-            f"fewer than {MIN_WINDOWS} windows of telemetry before {until:%Y-%m-%dT%H:%MZ}; ingest more, or set --until later"
+            f"fewer than {MIN_WINDOWS} windows of telemetry before {until:%Y-%m-%dT%H:%MZ}; "
+            "ingest more, or set --until later"
         )
     windows = join_windows(parts)
     since = windows.values["window_start"].min()  # type: ignore[assignment]
@@ -114,7 +116,7 @@ def _held_out(windows: Windows, since: datetime, until: datetime, progress: Prog
     """Weigh later parts of the span against baselines of what came before each."""
     edges = [floor_window(since + (until - since) * share) for share in FOLDS]
     found: list[Evidence] = []
-    for number, (start, end) in enumerate(zip(edges, edges[1:], strict=False), 1):
+    for number, (start, end) in enumerate(pairwise(edges), 1):
         later = windows.between(start, end)
         if not later.values.is_empty():
             found.append(weigh(later, Normal.of(learn(windows, since, start))))

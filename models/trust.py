@@ -10,9 +10,9 @@ LEAST = 0.2
 def measure_trust(bits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compare what evidence claims with what happens.
 
-    Evidence of b bits claims that one window in 2**b shows as much. Where windows that nobody calls strange show it more
-    often, the feature's bits are scaled down until the claim holds at every level of `CLAIMS`: trust is the smallest
-    ratio of observed to claimed bits.
+    Evidence of b bits claims that one window in 2**b shows as much. Where windows that nobody calls strange show it
+    more often, the feature's bits are scaled down until the claim holds at every level of `CLAIMS`: trust is the
+    smallest ratio of observed to claimed bits.
 
     Parameters
     ----------

@@ -119,10 +119,11 @@ def _drift(tokens: pl.DataFrame) -> pl.DataFrame:
 
 def _life(events: pl.DataFrame) -> pl.DataFrame:
     life = events.filter(pl.col("kind") == "lifecycle")
-    died = life.filter(pl.col("action") == "die").select("container_id").unique()
-    alone = life.filter((pl.col("action") == "network_disconnect") & pl.col("container_id").is_not_null())
+    died = life.filter(pl.col("action") == "die").group_by("container_id").agg(pl.col("ts").min().alias("died"))
+    left = life.filter((pl.col("action") == "network_disconnect") & pl.col("container_id").is_not_null())
     refused = (
-        alone.join(died, on="container_id", how="anti")
+        left.join(died, on="container_id", how="left")
+        .filter(pl.col("died").is_null() | (pl.col("died") > pl.col("ts")))
         .group_by(KEY)
         .agg(pl.col("container_id").n_unique().cast(pl.Float64).alias("config.refused_starts"))
     )

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from features.beacons import REGULAR, regularity
+from features.beacons import MIN_GAPS, REGULAR, regularity
 from features.flows import EXPECTED_SERVICE, FAILED, domains, outbound, resolutions
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, TRAILING, count_items, window_start
 
-RARE = 3
-MIN_CHECKINS = 12
+MIN_CHECKINS = MIN_GAPS + 1
 
 
 class Network:
@@ -203,9 +202,17 @@ def _impersonation(events: pl.DataFrame, flows: pl.DataFrame) -> list[pl.DataFra
 def _borrowed(events: pl.DataFrame, flows: pl.DataFrame) -> pl.DataFrame:
     """Flows whose client named a host that DNS, where the workload's DNS is seen, never gave for that address."""
     sees_dns = events.filter(pl.col("kind") == "dns").select("workload").unique()
-    answered = resolutions(events).select("dst_ip", pl.col("resolved").alias("said")).unique()
+    answered = (
+        resolutions(events)
+        .group_by("dst_ip", pl.col("resolved").alias("said"))
+        .agg(pl.col("ts").min().alias("answered"))
+    )
     named = flows.filter(pl.col("external") & pl.col("said").is_not_null() & (pl.col("said") != pl.col("dst_ip")))
-    return named.join(sees_dns, on="workload", how="semi").join(answered, on=["said", "dst_ip"], how="anti")
+    return (
+        named.join(sees_dns, on="workload", how="semi")
+        .join(answered, on=["said", "dst_ip"], how="left")
+        .filter(pl.col("answered").is_null() | (pl.col("answered") > pl.col("ts")))
+    )
 
 
 def _clients(events: pl.DataFrame) -> list[pl.DataFrame]:
@@ -245,10 +252,10 @@ def _names(events: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _beacons(flows: pl.DataFrame) -> pl.DataFrame:
-    """Destinations of at most `RARE` workloads, at the windows in which the calls of the last day are regular."""
+    """External destinations at the windows in which the calls of the last day are regular."""
     edges = (
-        flows.filter(pl.col("external"))
-        .filter(pl.len().over("workload", "edge") > MIN_CHECKINS, pl.col("workload").n_unique().over("edge") <= RARE)
+        flows.filter("external")
+        .filter(pl.len().over("workload", "edge") >= MIN_CHECKINS)
         .sort("workload", "edge", "ts")
     )
     scored = []
