@@ -1,0 +1,108 @@
+"""Fit isolation forests that can tell tails apart.
+
+A default isolation forest is blind to rare, strong evidence: 256 rows hold no tail, and beyond the largest row no split
+is ever drawn. Two settings cure both: thousands of rows per tree, and a few per cent of exaggerated rows among them.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import IsolationForest
+
+from models.flat_forest import FlatForest
+from models.leaf_masks import Trees
+
+AGGREGATES = 2  # the strongest evidence, the sum of the two strongest
+STRONGEST_FACTOR = 4.0
+
+
+def fit_forest(
+    evidence: NDArray[np.float64],
+    *,
+    groups: int,
+    seed: int,
+    n_trees: int = 200,
+    max_samples: int = 4096,
+    exaggerated: float = 0.02,
+) -> FlatForest:
+    """Fit a forest on evidence and compile it.
+
+    Parameters
+    ----------
+    evidence
+        Bits, (n, groups + 2): one column per group, then the strongest and the sum of the two strongest. Of more rows
+        than the trees together can draw, a random part is used.
+    groups
+        Columns that hold the evidence of one group of features each.
+    seed
+        Makes the fit repeatable.
+    n_trees
+        Trees to grow.
+    max_samples
+        Rows that each tree sees, at most.
+    exaggerated
+        Share of exaggerated rows added: each group drawn from a row of its own, times a factor in [1, 4).
+
+    Raises
+    ------
+    ValueError
+        The shape does not fit `groups`, or a number is not finite or beyond float32.
+    """
+    if evidence.shape != (len(evidence), groups + AGGREGATES) or groups < 1:
+        raise ValueError(f"expected evidence of shape (n, {groups + AGGREGATES}), got {evidence.shape}")
+    if not len(evidence):
+        raise ValueError("no evidence to fit a forest on")
+    if not (np.abs(evidence) < np.finfo(np.float32).max / STRONGEST_FACTOR / AGGREGATES).all():
+        raise ValueError("evidence to fit on must be finite")
+    rng = np.random.default_rng(seed)
+    if len(evidence) > n_trees * max_samples:
+        evidence = evidence[np.sort(rng.choice(len(evidence), n_trees * max_samples, replace=False))]
+    rows = np.concatenate([evidence, exaggerate(evidence[:, :groups], round(exaggerated * len(evidence)), rng)])
+    forest = IsolationForest(
+        n_estimators=n_trees, max_samples=min(max_samples, len(rows)), random_state=int(rng.integers(2**31))
+    )
+    return compile_forest(forest.fit(rows.astype(np.float32)))
+
+
+def exaggerate(evidence: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return `n` rows of exaggerated evidence, (n, groups + 2), from rows (m, groups)."""
+    groups = evidence.shape[1]
+    drawn = evidence[rng.integers(len(evidence), size=(n, groups)), np.arange(groups)]
+    return with_aggregates(drawn * rng.uniform(1.0, STRONGEST_FACTOR, size=(n, groups)))
+
+
+def with_aggregates(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Append the strongest evidence of each row and the sum of its two strongest, (n, groups + 2)."""
+    if evidence.shape[1] == 1:
+        return np.repeat(evidence, 1 + AGGREGATES, axis=1)
+    second, strongest = np.partition(evidence, (-2, -1), axis=1)[:, -2:].T
+    return np.column_stack([evidence, strongest, strongest + second])
+
+
+def compile_forest(forest: Any) -> FlatForest:  # noqa: ANN401 - scikit-learn is untyped
+    """Return the flat arrays of a fitted `IsolationForest` that uses all columns in every tree."""
+    trees = [estimator.tree_ for estimator in forest.estimators_]
+    counts = [tree.node_count for tree in trees]
+    roots = np.cumsum([0, *counts[:-1]])
+    leaf = np.concatenate([tree.children_left for tree in trees]) < 0
+    start = np.repeat(roots, counts)
+
+    def nodes(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(tree, name) for tree in trees])
+
+    arrays = {
+        "feature": np.where(leaf, -1, nodes("feature")).astype(np.int32),
+        "threshold": np.where(leaf, np.float32(0), _round_down(nodes("threshold"))),
+        "left": np.where(leaf, -1, nodes("children_left") + start).astype(np.int32),
+        "right": np.where(leaf, -1, nodes("children_right") + start).astype(np.int32),
+        "samples": nodes("n_node_samples").astype(np.int32),
+        "roots": roots.astype(np.int32),
+    }
+    return FlatForest(Trees(**arrays), int(forest.n_features_in_), int(forest.max_samples_))
+
+
+def _round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the largest float32 at or below each threshold: a float32 row compares the same with either."""
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
