@@ -1,6 +1,6 @@
 """`wharfinger explain`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,9 @@ from service.cli.group import CommandError, Invocation
 from service.cli.options import Moment, home_of
 from service.jobs.score import model, score
 from service.wiring import Home
+
+ACTIVE = 0.01  # a feature that is zero in 99 windows of 100 is not what describes a workload
+MOST = 6
 
 
 @click.command("explain")
@@ -46,9 +49,8 @@ def _score_now(home: Home, workload: str, start: datetime) -> Score:
 def show(score: Score) -> None:
     """Write a score, its evidence per family and its reasons."""
     terminal.heading(f"{score.workload}  {terminal.moment(score.window_start)} to {score.window_end[11:16]} UTC")
-    terminal.say(
-        f"{score.severity}: {score.bits:.1f} bits, chance {score.p_value:.2g} per window (score {score.score:.2f}, model {score.model})"
-    )
+    chance = f"chance {score.p_value:.2g} per window"
+    terminal.say(f"{score.severity}: {score.bits:.1f} bits, {chance} (score {score.score:.2f}, model {score.model})")
     base = score.baseline
     terminal.say(f"measured against the {base.level}: {base.windows:,} windows, maturity {base.maturity:.0%}")
     terminal.say()
@@ -62,16 +64,23 @@ def show(score: Score) -> None:
 
 
 def show_baseline(baseline: Mapping[str, Any]) -> None:
-    """Write what is normal for the workload."""
-    terminal.heading("baseline")
-    terminal.table(("", ""), [(name.replace("_", " "), _short(value)) for name, value in baseline.items()])
+    """Write what is normal for the workload: what it runs, its usual sizes, what it has met most."""
+    terminal.heading("What is normal")
+    first, last = terminal.moment(baseline["first_seen"]), terminal.moment(baseline["last_seen"])
+    terminal.say(f"{baseline['image_repository'] or 'no image'}, cohort {baseline['cohort']}, known {first} to {last}")
+    usual = [
+        (name, f"{m['typical']:g} {m['unit']}", f"{m['low']:g} to {m['high']:g}", f"{m['active_share']:.0%}")
+        for name, m in baseline["magnitudes"].items()
+        if m["active_share"] >= ACTIVE
+    ]
+    if usual:
+        terminal.table(("feature", "typical", "usual range", "windows"), usual)
+    met = [(name, _most(items)) for name, items in baseline["items"].items() if items]
+    if met:
+        terminal.say()
+        terminal.table(("feature", "met most"), met)
 
 
-def _short(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_short(inner)}" for name, inner in list(value.items())[:8])
-    if isinstance(value, list):
-        return ", ".join(_short(inner) for inner in value[:8]) + (
-            f" and {len(value) - 8} more" if len(value) > 8 else ""
-        )
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _most(items: Sequence[Mapping[str, Any]]) -> str:
+    named = ", ".join(str(item["item"]) for item in items[:MOST])
+    return named + (f" and {len(items) - MOST} more" if len(items) > MOST else "")

@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -70,28 +70,32 @@ class LazyGroup(click.Group):
         sys.exit(_run(lambda: super(LazyGroup, self).main(given, *positional, **extra), debug=debug))
 
 
-def _run(call: Any, *, debug: bool) -> int:  # noqa: ANN401 -- any callable without arguments
+def _run(call: Callable[[], object], *, debug: bool) -> int:
     try:
         result = call()
         sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
-        return USAGE
-    except click.UsageError as error:
-        return _complain(_usage(error), USAGE)
-    except click.ClickException as error:
-        return _complain(error.format_message(), FAILURE)
-    except (KeyboardInterrupt, click.Abort):
-        return _complain("stopped (what was done so far is kept; run it again to go on)", INTERRUPTED)
     except BrokenPipeError:
         # The reader, `head` for one, has had enough; keep the interpreter from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("stopped (what was done so far is kept; run it again to go on)", INTERRUPTED)
+    except click.ClickException as error:
+        return _refuse(error)
     except Exception as error:  # noqa: BLE001 -- the last handler: a person sees a line, not a trace
         if debug:
             traceback.print_exc()
         return _complain(_line(error), FAILURE)
     return result if isinstance(result, int) else 0
+
+
+def _refuse(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return USAGE
+    if isinstance(error, click.UsageError):
+        return _complain(_usage(error), USAGE)
+    return _complain(error.format_message(), FAILURE)
 
 
 def _complain(line: str, code: int) -> int:

@@ -1,7 +1,7 @@
 """`wharfinger models`: which model is in use, and which may be."""
 
-import click
 import msgspec
+import click
 
 from service.cli import terminal
 from service.cli.group import CommandError, Invocation

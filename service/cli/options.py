@@ -12,7 +12,7 @@ from service.settings import Settings
 from service.wiring import Home, open_home
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """A time in ISO 8601; one without an offset is UTC, a date alone is its midnight."""
 
     name = "iso time"

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LEAST_WINDOWS = 100
 LEAST_WORKLOADS = 2
-LEAST_RECOVERY = 0.5
+LEAST_HELD_OUT = 50
+LEAST_FOUND = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +20,26 @@ class Gate:
     wanted: str
 
 
-def gates(report: Mapping[str, Any]) -> list[Gate]:
-    """Judge a training report.
+def gates(report: Mapping[str, Any], calibrations: Mapping[str, Any]) -> list[Gate]:
+    """Judge a training.
 
     Parameters
     ----------
     report
-        As `models.training.train` returns it: `windows`, `workloads`, the `calibration` parameters, and
-        `self_check.recovery`, the share of injected anomalies that scored high, in [0, 1].
+        As `models.training.train` returns it: `workloads` learnt, `held_out_windows` calibrated on, and
+        `injected_found`, the share of injected anomalies that scored high, in [0, 1].
+    calibrations
+        Parameters of the calibrations, as the manifest stores them.
     """
-    windows, workloads = int(report.get("windows", 0)), int(report.get("workloads", 0))
-    numbers = list(_numbers(report.get("calibration", {})))
+    workloads, held_out = int(report["workloads"]), int(report["held_out_windows"])
+    found = float(report["injected_found"])
+    numbers = _numbers(calibrations)
     finite = bool(numbers) and all(math.isfinite(number) for number in numbers)
-    recovery = float(report.get("self_check", {}).get("recovery", 0.0))
     return [
-        Gate("windows", windows >= LEAST_WINDOWS, f"{windows:,}", f"at least {LEAST_WINDOWS}"),
-        Gate("workloads", workloads >= LEAST_WORKLOADS, f"{workloads:,}", f"at least {LEAST_WORKLOADS}"),
+        Gate("workloads learnt", workloads >= LEAST_WORKLOADS, f"{workloads:,}", f"at least {LEAST_WORKLOADS}"),
+        Gate("windows held out", held_out >= LEAST_HELD_OUT, f"{held_out:,}", f"at least {LEAST_HELD_OUT}"),
         Gate("calibration", finite, "finite" if finite else "not finite", "finite"),
-        Gate("recovery", recovery >= LEAST_RECOVERY, f"{recovery:.0%}", f"at least {LEAST_RECOVERY:.0%}"),
+        Gate("injected anomalies found", found >= LEAST_FOUND, f"{found:.0%}", f"at least {LEAST_FOUND:.0%}"),
     ]
 
 

@@ -9,12 +9,16 @@ from typing import Any
 
 import joblib
 
+from features.addresses import internal_networks
 from models.training import train
 from service.jobs.errors import JobError
 from service.jobs.gates import Gate, gates
 from service.jobs.locks import only_one
 from service.jobs.progress import Progress, silent
 from service.wiring import Home
+
+
+_ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def refresh(
     executor, scheduler
         Where heavy work runs; None: as the settings say.
     progress
-        Told the step and the share of the whole that is done.
+        Told the step, and the share of it that is done.
 
     Raises
     ------
@@ -94,9 +98,7 @@ def refresh(
     if span is None:
         raise JobError("the lake is empty (run wharfinger ingest first)")
     if until is not None and until <= span[0]:
-        raise JobError(
-            f"the lake holds nothing before {until:%Y-%m-%dT%H:%M:%SZ} (its first event is {span[0]:%Y-%m-%dT%H:%M:%SZ})"
-        )
+        raise JobError(f"the lake holds nothing before {until:{_ISO}} (its first event is of {span[0]:{_ISO}})")
     watch = _Stopwatch(progress)
     with (
         only_one(settings.home / "refresh.lock", "refresh"),
@@ -106,13 +108,14 @@ def refresh(
             home.lake,
             until=until,
             days=days or settings.history_days,
-            internal_cidrs=settings.internal_cidrs,
+            networks=internal_networks(settings.internal_cidrs),
             budget=settings.alert_budget,
             progress=watch,
         )
         watch("save", 1.0)
-        judged = gates(metrics)
-        version = home.registry.save(detector.artefact(), created_at=datetime.now(UTC))
+        artefact = detector.artefact()
+        judged = gates(metrics, artefact.manifest["calibrations"])
+        version = home.registry.save(artefact, created_at=datetime.now(UTC))
         promoted = all(gate.passed for gate in judged)
         if promoted:
             home.registry.promote(version)

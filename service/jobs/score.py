@@ -1,21 +1,20 @@
 """Scores the closed windows of the lake, day by day, and stores the scores."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import polars as pl
-
 from features.addresses import internal_networks
-from features.lake import Lake
-from features.leases import LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
-from features.windows import TRAILING, WINDOW, Windows, extract, floor_window
+from features.extraction import closed_until, extract_days
+from features.ingest import events_from_records
+from features.leases import LEASE_COLUMNS, attribute, build_leases
+from features.protocols import Record
+from features.windows import WINDOW, extract, floor_window
 from models.detector import Detector
 from models.scores import Score
 from service.jobs.errors import JobError
 from service.jobs.progress import Progress, silent
+from service.settings import Settings
 from service.wiring import Home, champion
-
-DAY = timedelta(days=1)
 
 
 def score(
@@ -37,7 +36,7 @@ def score(
     since, until
         Only windows of which any part lies in since <= t < until: both snap outwards to full windows.
     progress
-        Told the day at work and the share of the span that is done.
+        Told the share of the span that is done.
 
     Returns
     -------
@@ -49,68 +48,63 @@ def score(
         If there is no model yet, or the lake is empty.
     """
     detector = model(home)
-    span = home.lake.span()
-    if span is None:
+    span, closed = home.lake.span(), closed_until(home.lake)
+    if span is None or closed is None:
         raise JobError("the lake is empty (run wharfinger ingest first)")
     first = floor_window(span[0] if since is None else max(since, span[0]))
-    last = floor_window(span[1] if until is None else min(until + WINDOW - timedelta.resolution, span[1]))
+    last = closed if until is None else min(floor_window(until + WINDOW - timedelta.resolution), closed)
     scores: list[Score] = []
-    for day, windows in windows_by_day(home, first, last):
-        progress(f"{day:%Y-%m-%d}", max((day - first) / (last - first), 0.0))
+    networks = internal_networks(home.settings.internal_cidrs)
+    days = extract_days(home.lake, first, last, networks=networks, progress=lambda done: progress("scoring", done))
+    for windows in days:
         found = detector.score(windows)
         home.store.replace(found)
         scores += found
-    return sorted(scores, key=lambda score: (score.window_start, score.workload))
+    return _ordered(scores)
 
 
-def score_events(home: Home, events: pl.DataFrame) -> list[Score]:
-    """Score the windows that `events` lie in as if they were closed; nothing is stored.
+def score_records(
+    detector: Detector, records: Sequence[Record], *, host: str | None, settings: Settings
+) -> tuple[list[Score], list[tuple[int, str]]]:
+    """Score the windows that raw records lie in, as if they were closed; nothing is stored.
 
     Parameters
     ----------
-    home
-        Whose champion scores, and whose lake knows which address belongs to whom.
-    events
-        Event rows in any order; what they say of containers and addresses counts beside the lake.
+    detector
+        Model that scores.
+    records
+        Decoded records of any source. What they say of containers and addresses attributes them; the lake is not asked.
+    host
+        Host of records that do not name one.
+    settings
+        Say which networks are internal.
+
+    Returns
+    -------
+    Scores by window, then workload; and the number and reason of each record that cannot be read.
+    """
+    batch = events_from_records(records, host=host, ref="request")
+    events = attribute(
+        batch.events,
+        build_leases(batch.events.select(LEASE_COLUMNS)),
+        internal_networks(settings.internal_cidrs),
+    )
+    return _ordered(detector.score(extract(events))), [(reject.line - 1, reject.reason) for reject in batch.rejects]
+
+
+def model(home: Home) -> Detector:
+    """Load the champion, or say how to make one.
 
     Raises
     ------
     JobError
-        If there is no model yet.
+        If no model was promoted yet.
     """
-    detector = model(home)
-    known = pl.concat([lease_events(home.lake), events.select(LEASE_COLUMNS)]).unique("event_id", keep="first")
-    scores = detector.score(extract(_attributed(home, events, build_leases(known))))
-    return sorted(scores, key=lambda score: (score.window_start, score.workload))
-
-
-def model(home: Home) -> Detector:
-    """Load the champion, or say how to make one."""
     detector = champion(home)
     if detector is None:
         raise JobError("there is no model yet (run wharfinger refresh first)")
     return detector
 
 
-def windows_by_day(home: Home, first: datetime, last: datetime) -> Iterator[tuple[datetime, Windows]]:
-    """Compute the windows with first <= start < last, one day (UTC) in memory at a time.
-
-    Days are whole whatever the bounds, so that a window's features do not depend on the span that was asked for.
-    """
-    leases = build_leases(lease_events(home.lake))
-    day = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    while day < last:
-        events = home.lake.read(day - TRAILING, day + DAY)
-        windows = extract(_attributed(home, events, leases)).between(max(day, first), min(day + DAY, last))
-        if windows.values.height:
-            yield day, windows
-        day += DAY
-
-
-def lease_events(lake: Lake) -> pl.DataFrame:
-    """Read what says which container and address belonged to whom, over all time."""
-    return lake.read(kinds=LEASE_KINDS, columns=LEASE_COLUMNS)
-
-
-def _attributed(home: Home, events: pl.DataFrame, leases: Leases) -> pl.DataFrame:
-    return attribute(events, leases, internal_networks(home.settings.internal_cidrs))
+def _ordered(scores: list[Score]) -> list[Score]:
+    return sorted(scores, key=lambda score: (score.window_start, score.workload))
