@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from features.ingest import events_from_records
+from models.detector import Detector
 from models.scores import Score
 from service.api.problems import Problem, problem
-from service.jobs.score import score_events
-from service.wiring import Home
+from service.jobs.score import score_records
+from service.settings import Settings
 
 
-def score_records(
-    home: Home, records: list[tuple[int, dict[str, Any]]], host: str | None
+def score_events(
+    detector: Detector, events: list[tuple[int, dict[str, Any]]], host: str | None, settings: Settings
 ) -> tuple[list[Score], dict[int, Problem]]:
     """Score the windows that raw records lie in, as if each window held these records alone.
 
     Parameters
     ----------
-    records
+    events
         Records by their number in the request.
     host
         Host of the records that name none.
@@ -25,8 +25,7 @@ def score_records(
     -------
     The scores, and the problems of the records that no source can read.
     """
-    if not records:
+    if not events:
         return [], {}
-    batch = events_from_records((record for _, record in records), host=host, ref="request")
-    unread = {records[reject.line - 1][0]: problem(422, reject.reason) for reject in batch.rejects}
-    return ([] if batch.events.is_empty() else score_events(home, batch.events)), unread
+    scores, unread = score_records(detector, [record for _, record in events], host=host, settings=settings)
+    return scores, {events[place][0]: problem(422, reason) for place, reason in unread}

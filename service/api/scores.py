@@ -7,7 +7,7 @@ import msgspec
 from models.detector import Detector
 from models.scores import Score
 from service.api.decoding import decode, read_body, read_query
-from service.api.events import score_records
+from service.api.events import score_events
 from service.api.operations import Resource
 from service.api.problems import Fault, Problem, ProblemError, refuse
 from service.api.schemas import (
@@ -40,7 +40,7 @@ def score() -> ScoreAnswer:
     windows, events, host, refused = _read(read_body())
     detector = _detector()
     scored, unfit = score_windows(detector, windows)
-    found, unread = score_records(state().home, events, host)
+    found, unread = score_events(detector, events, host, state().home.settings)
     refused |= {f"#/windows/{number}": reason for number, reason in unfit.items()}
     refused |= {f"#/events/{number}": reason for number, reason in unread.items()}
     answers = _in_order(scored, found, refused)
