@@ -96,7 +96,7 @@ def _merge_workloads(tables: pl.DataFrame) -> pl.DataFrame:
             pl.col("windows").sum(),
         )
         .sort("workload")
-        .select(WORKLOADS_SCHEMA)
+        .select(WORKLOADS_SCHEMA.keys())
     )
 
 
@@ -104,7 +104,7 @@ def _merge_values(tables: pl.DataFrame) -> pl.DataFrame:
     keys = ["workload", "feature", "cell"]
     tables = tables.sort(*keys, "active", "total", "squares")
     sums = ["active", "total", "squares", "log_total", "log_squares"]
-    return tables.group_by(keys, maintain_order=True).agg(pl.col(sums).sum()).select(VALUES_SCHEMA)
+    return tables.group_by(keys, maintain_order=True).agg(pl.col(sums).sum()).select(VALUES_SCHEMA.keys())
 
 
 def _merge_items(tables: pl.DataFrame) -> pl.DataFrame:
@@ -113,7 +113,7 @@ def _merge_items(tables: pl.DataFrame) -> pl.DataFrame:
         tables.group_by(keys)
         .agg(pl.col("windows").sum(), pl.col("first_seen").min(), pl.col("last_seen").max())
         .sort(keys)
-        .select(ITEMS_SCHEMA)
+        .select(ITEMS_SCHEMA.keys())
     )
 
 
@@ -141,7 +141,7 @@ def learn(windows: Windows, since: datetime, until: datetime) -> Baseline:
     return Baseline(
         since,
         until,
-        _merge_workloads(workloads.select(WORKLOADS_SCHEMA)),
+        _merge_workloads(workloads.select(WORKLOADS_SCHEMA.keys())),
         _merge_values(_sums(windows.values)),
         _merge_items(
             windows.items.select("workload", "feature", "item", "window_start").with_columns(
@@ -175,7 +175,7 @@ def _sums(values: pl.DataFrame) -> pl.DataFrame:
             (logs * logs).sum().alias("log_squares"),
         )
         .with_columns(pl.lit(name).alias("feature"))
-        .select(VALUES_SCHEMA)
+        .select(VALUES_SCHEMA.keys())
         for name in measured
     ]
     return pl.concat([pl.DataFrame(schema=VALUES_SCHEMA), *parts])

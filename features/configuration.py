@@ -177,5 +177,3 @@ def image_name(reference: str) -> str:
     """Take registry and repository of an image reference, without tag and digest; `build` for a bare image id."""
     parts = parse_image(reference)
     return f"{parts.registry}/{parts.repository}" if parts.repository else "build"
-
-

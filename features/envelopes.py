@@ -39,7 +39,11 @@ def unwrap(record: Record) -> Iterator[Record | Malformed] | None:
 
 def _elements(key: str, value: list[Any]) -> Iterator[Record | Malformed]:
     for element in value:
-        yield element if isinstance(element, dict) else Malformed(f"element of {key} is not an object", str(element)[:200])
+        yield (
+            element
+            if isinstance(element, dict)
+            else Malformed(f"element of {key} is not an object", str(element)[:200])
+        )
 
 
 def _decoded(key: str, value: str) -> Iterator[Record | Malformed]:

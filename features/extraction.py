@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from features.addresses import INTERNAL, Network
+from features.events import EVENT_SCHEMA
 from features.lake import Lake
 from features.leases import LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
 from features.windows import TRAILING, WINDOW, Windows, extract, floor_window
 
 DAY = timedelta(days=1)
 LOOK_BACK = ("flow", "dns", "tls", "http")
+COLUMNS = tuple(c for c in EVENT_SCHEMA if c not in {"record_id", "raw_ref", "cluster", "tls_version", "alpn", "rule"})
 
 
 def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
@@ -46,9 +48,9 @@ def extract_days(
     first = day
     while day < until:
         end = min(day + DAY, until)
-        events = lake.read(since=day, until=end)
+        events = lake.read(since=day, until=end, columns=COLUMNS)
         if not events.is_empty():
-            before = lake.read(since=day - TRAILING, until=day, kinds=LOOK_BACK)
+            before = lake.read(since=day - TRAILING, until=day, kinds=LOOK_BACK, columns=COLUMNS)
             windows = extract(attribute(before.vstack(events), leases, networks))
             yield windows.between(max(day, since), end - WINDOW + timedelta(microseconds=1))
         day += DAY

@@ -4,7 +4,8 @@ Meeting something new is judged by how often this workload meets anything as new
 image's and cohort's other workloads too, or new to the whole fleet. The three are nested events, each with a rate per
 window that meets any item, learnt in the later half of the workload's life (in the first half everything is new) and
 shrunk towards the cohort and the fleet. A crawler that meets new domains all day is not surprised by one more. A known
-item is judged by the share of windows that met one as rare as it.
+item is judged by the share of windows that met one as rare as it. An item that stays is met again: at its (k+1)-th
+window since the baseline ended it is k + 1 times less surprising.
 """
 
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
     Parameters
     ----------
     items
-        `Windows.items`.
+        `Windows.items`, from the end of the baseline on: earlier windows of the same item lower its evidence.
     rows
         `workload, window_start, row`.
     facts
@@ -192,7 +193,9 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
         .then(two)
         .otherwise(pl.max_horizontal(two, three))
     )
-    found = found.with_columns(bits.alias("bits"), _key())
+    met_again = pl.col("window_start").rank("dense").over(*KEYS, "item")
+    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2))
+    found = found.with_columns(bits.clip(lower_bound=0).alias("bits"), _key())
     known_key = expected.keys.with_columns(yes.alias("has_key"))
     found = found.join(known_key, on=["feature", "key"], how="left").with_columns(
         pl.when(pl.col("feature").is_in(_keyed()) & pl.col("has_key").is_null())

@@ -79,7 +79,7 @@ def extract(events: pl.DataFrame) -> Windows:
         pass the `TRAILING` hours before the first window too, and cut them off with `Windows.between`.
     """
     found = [extractor.extract(events) for extractor in extractors().values()]
-    items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA) for f in found)])
+    items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA.keys()) for f in found)])
     keys = pl.concat([*(f.values.select(KEY) for f in found), items.select(KEY)]).unique().drop_nulls().sort(KEY)
     values = reduce(lambda left, f: left.join(f.values, on=KEY, how="left"), found, keys)
     facts = (
@@ -89,7 +89,9 @@ def extract(events: pl.DataFrame) -> Windows:
         .agg(pl.col("image_repository").sort_by("ts", "event_id").last())
     )
     return Windows(
-        values.sort(KEY), items.drop_nulls().sort(*KEY, "feature", "item"), facts.select(FACTS_SCHEMA).sort("workload")
+        values.sort(KEY),
+        items.drop_nulls().sort(*KEY, "feature", "item"),
+        facts.select(FACTS_SCHEMA.keys()).sort("workload"),
     )
 
 

@@ -77,8 +77,15 @@ class Detector:
     normal: Normal
     channels: Channels
 
-    def score(self, windows: Windows) -> list[Score]:
+    def score(self, windows: Windows, since: datetime | None = None) -> list[Score]:
         """Score windows.
+
+        Parameters
+        ----------
+        windows
+            Windows from the end of the baseline on, so that what stays new for days is told from what is new now.
+        since
+            Give only the scores of windows that start at or after this.
 
         Returns
         -------
@@ -87,6 +94,8 @@ class Detector:
         if windows.values.is_empty():
             return []
         evidence = weigh(windows, self.normal)
+        if since is not None:
+            evidence = evidence.after(since)
         bits = self.channels.bits(evidence)
         families = by_family(evidence.bits * self.channels.trust)
         reasons = self._reasons(evidence)

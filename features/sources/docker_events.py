@@ -9,7 +9,9 @@ from features.images import image_columns
 from features.protocols import Record, RecordError, Row
 
 # what the engine itself adds to a container's labels
-_NOT_LABELS = frozenset({"image", "name", "exitCode", "execID", "signal", "oldName", "execDuration", "imageID", "imageRef"})
+_NOT_LABELS = frozenset(
+    {"image", "name", "exitCode", "execID", "signal", "oldName", "execDuration", "imageID", "imageRef"}
+)
 _INTO_CONTAINER = frozenset({"attach", "extract-to-dir", "archive-path"})
 _LARGEST_NANO = 2**63 - 1
 
@@ -69,9 +71,7 @@ def _attribute(attributes: Mapping[str, Any], key: str) -> str | None:
     return text(attributes.get(key), f"Actor.Attributes.{key}")
 
 
-def _container(
-    row: Row, verb: str, detail: str, identity: str, attributes: Mapping[str, Any], record: Record
-) -> None:
+def _container(row: Row, verb: str, detail: str, identity: str, attributes: Mapping[str, Any], record: Record) -> None:
     name = _attribute(attributes, "name")
     image = _attribute(attributes, "image") or text(record.get("from"), "from")
     row["kind"] = "exec" if verb.startswith("exec_") or verb in _INTO_CONTAINER else "lifecycle"

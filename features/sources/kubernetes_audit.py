@@ -1,6 +1,14 @@
 """placeholder"""
+
+
 class S:
-    name="kubernetes_audit"
-    def recognises(self, record): return False
-    def parse(self, record, host): return []
-source=S()
+    name = "kubernetes_audit"
+
+    def recognises(self, record):
+        return False
+
+    def parse(self, record, host):
+        return []
+
+
+source = S()

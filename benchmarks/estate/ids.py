@@ -1,0 +1,85 @@
+"""Identifiers and timestamps in the forms the sources print them."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+Objects = NDArray[np.object_]
+
+_BASE62 = np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", dtype=np.uint8)
+_BASE32 = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", dtype=np.uint8)
+_KUBE = "bcdfghjklmnpqrstvwxz2456789"
+_ADJECTIVES = (
+    "admiring agitated amazing boring brave busy clever cool cranky dazzling determined eager ecstatic elastic epic "
+    "festive flamboyant focused friendly frosty gallant gifted goofy gracious happy hardcore hopeful hungry infallible "
+    "jolly jovial keen kind laughing loving lucid magical modest musing naughty nervous nifty nostalgic objective "
+    "optimistic peaceful pedantic pensive practical priceless quirky quizzical recursing relaxed reverent romantic sad "
+    "serene sharp silly sleepy stoic strange stupefied suspicious sweet tender thirsty trusting unruffled upbeat "
+    "vibrant vigilant vigorous wizardly wonderful xenodochial youthful zealous zen"
+).split()
+_SURNAMES = (
+    "archimedes banach bardeen bartik bell benz bhaskara blackwell bohr booth borg bose boyd brahmagupta brattain brown "
+    "carson chandrasekhar clarke colden cori cray curie darwin davinci dijkstra easley edison einstein elion engelbart "
+    "euclid euler fermat fermi feynman franklin galileo galois goldberg goldstine goodall hamilton hawking heisenberg "
+    "hermann hodgkin hoover hopper hugle hypatia jang jennings jepsen joliot jones kalam kapitsa kare keller kepler "
+    "khorana kilby kirch knuth kowalevski lalande lamarr lamport leakey leavitt lewin lichterman liskov lovelace lumiere "
+    "mahavira mayer mccarthy mcclintock mclean mcnulty meitner mestorf mirzakhani morse newton nobel noether northcutt "
+    "noyce panini pare pasteur payne perlman pike poincare poitras ptolemy raman ramanujan ride ritchie roentgen rosalind "
+    "saha sammet shaw shirley shockley sinoussi snyder spence stallman swanson swartz swirles tesla thompson torvalds "
+    "turing varahamihira visvesvaraya volhard wescoff wiles williams wilson wing wozniak wright yalow yonath"
+).split()
+
+
+def hex_id(rng: np.random.Generator, length: int = 64) -> str:
+    return rng.bytes((length + 1) // 2).hex()[:length]
+
+
+def digest(rng: np.random.Generator) -> str:
+    return "sha256:" + hex_id(rng)
+
+
+def uuid(rng: np.random.Generator) -> str:
+    text = hex_id(rng, 32)
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+
+def flow_uids(rng: np.random.Generator, count: int) -> Objects:
+    chars = _BASE62[rng.integers(0, 62, (count, 18), dtype=np.uint8)]
+    chars[:, 0] = ord("C")
+    return chars.view("S18").ravel().astype("U18").astype(object)
+
+
+def base32_labels(rng: np.random.Generator, count: int, length: int) -> list[str]:
+    chars = _BASE32[rng.integers(0, 32, (count, length), dtype=np.uint8)]
+    return chars.view(f"S{length}").ravel().astype(f"U{length}").tolist()  # type: ignore[no-any-return]
+
+
+def kube_suffix(rng: np.random.Generator, length: int) -> str:
+    return "".join(_KUBE[i] for i in rng.integers(0, len(_KUBE), length))
+
+
+def swarm_id(rng: np.random.Generator) -> str:
+    alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
+    return "".join(alphabet[i] for i in rng.integers(0, 36, 25))
+
+
+def engine_name(rng: np.random.Generator) -> str:
+    """Draw a name as the Docker Engine gives one to a container nobody named."""
+    return f"{_ADJECTIVES[rng.integers(len(_ADJECTIVES))]}_{_SURNAMES[rng.integers(len(_SURNAMES))]}"
+
+
+def iso(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_micro(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def iso_nano(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + f"{int(epoch * 1e9) % 1000:03d}Z"
+
+
+def parse_iso(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
