@@ -11,7 +11,6 @@ from typing import Any
 from features.fields import items, mapping, strings, text, whole
 from features.images import parse_image
 
-
 _ANONYMOUS_VOLUME = re.compile(r"[0-9a-f]{64}")
 _FIRST_EPHEMERAL_PORT = 32_768  # net.ipv4.ip_local_port_range of Linux
 

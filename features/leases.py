@@ -16,6 +16,8 @@ from features.identity import UNKNOWN_HOST
 PULL_TO_RUN = timedelta(minutes=15)
 CLOCK_SKEW = timedelta(seconds=2)
 AFTER_DEATH = timedelta(seconds=60)
+# Zeek's states of connections that nobody answered or that were refused: no proof that someone is there
+FAILED = ("S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR")
 
 LEASE_KINDS = ("config", "lifecycle")
 LEASE_COLUMNS = (
@@ -146,7 +148,8 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     leases
         Leases over at least the span of the events.
     networks
-        Internal networks: an address nobody leased becomes `ip:<address>` only inside them.
+        Internal networks: an address nobody leased becomes `ip:<address>` only inside them, and as a responder only
+        where it answered, so that a scan does not invent workloads.
 
     Returns
     -------
@@ -162,14 +165,15 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     )
     ends = pl.concat([events["src_ip"], events["dst_ip"]]).alias("address")
     owned = mapped(ends, "inside", lambda a: is_internal(a, networks) and not is_group(a), pl.Boolean())
-    for address, name in (("src_ip", "source_holder"), ("dst_ip", "peer")):
+    answered = ~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null()
+    for address, name, exists in (("src_ip", "source_holder", pl.lit(value=True)), ("dst_ip", "peer", answered)):
         events = (
             events.join(_held(events, leases, address, name), on="row", how="left")
             .join(owned, left_on=address, right_on="address", how="left")
             .with_columns(
-                pl.coalesce(name, pl.when(pl.col("inside")).then(pl.concat_str(pl.lit("ip:"), pl.col(address)))).alias(
-                    name
-                )
+                pl.coalesce(
+                    name, pl.when(pl.col("inside") & exists).then(pl.concat_str(pl.lit("ip:"), pl.col(address)))
+                ).alias(name)
             )
             .drop("inside")
         )

@@ -2,7 +2,7 @@
 
 Meeting something new is judged by how often this workload meets anything as new as that: new to itself, new to its
 image's and cohort's other workloads too, or new to the whole fleet. The three are nested events, each with a rate per
-window that meets any item, learnt in the later half of the workload's life (in the first half everything is new) and
+window of the workload, learnt in the later half of the workload's life (in the first half everything is new) and
 shrunk towards the cohort and the fleet. A crawler that meets new domains all day is not surprised by one more. A known
 item is judged by the share of windows that met one as rare as it. An item that stays is met again: at its (k+1)-th
 window since the baseline ended it is k + 1 times less surprising.
@@ -16,9 +16,9 @@ from features.baselines import Baseline
 from features.protocols import specs
 from features.windows import KEY
 
-OWN_WEIGHT = 20.0  # windows that the cohort's rate counts for
-COHORT_WEIGHT = 30.0
-MATURE = 12.0  # windows after which half the surprise of an item new to the workload alone counts
+OWN_WEIGHT = 50.0  # windows that the cohort's rate counts for
+COHORT_WEIGHT = 100.0
+MATURE = 36.0  # windows after which half the surprise of an item new to the workload alone counts
 KNOWN_SHARE = 0.5  # share of a rare but known item's bits that counts
 LEVELS = (1, 2, 3)
 NEW_TO = {0: "known", 1: "new to this workload", 2: "new to its project", 3: "new to the whole fleet"}
@@ -89,8 +89,13 @@ def expect(baseline: Baseline) -> Novelty:
     """Turn a baseline's item sets into expectations."""
     facts = baseline.workloads.select("workload", "cohort", "image_repository")
     items = baseline.items.join(facts, on="workload")
-    met = baseline.meetings.join(_novel(baseline, items), on=KEYS, how="left").join(facts, on="workload").fill_null(0)
-    met = met.with_columns((pl.col("windows") / 2).alias("later"))
+    lived = baseline.workloads.select("workload", "cohort", (pl.col("windows") / 2).alias("later"))
+    met = (
+        lived.join(items.select("feature").unique(), how="cross")
+        .join(_novel(baseline, items), on=KEYS, how="left")
+        .fill_null(0)
+        .sort(KEYS)
+    )
     novel = [f"novel{step}" for step in LEVELS]
     fleet = met.group_by("feature").agg(pl.col(*novel, "later").sum())
     fleet = fleet.select(
@@ -108,7 +113,12 @@ def expect(baseline: Baseline) -> Novelty:
         items.select("cohort", "feature", "item").unique(),
         items.group_by("feature", "item").agg(pl.len().alias("workloads")),
         items.filter(pl.col("feature").is_in(_keyed())).select("feature", _key()).unique(),
-        rates.select(*KEYS, "windows", "items", *(_rate(n, "cohort_", OWN_WEIGHT).alias(f"p{n[-1]}") for n in novel)),
+        rates.select(
+            *KEYS,
+            (2 * pl.col("later")).alias("windows"),
+            "items",
+            *(_rate(n, "cohort_", OWN_WEIGHT).alias(f"p{n[-1]}") for n in novel),
+        ),
         cohorts.rename({f"cohort_{n}": f"cohort_p{n[-1]}" for n in novel}),
         fleet.rename({f"fleet_{n}": f"fleet_p{n[-1]}" for n in novel}),
     )

@@ -41,7 +41,7 @@ class RecordFile:
             self._raw = raw
             line = 0
             try:
-                for line, outcome in outcomes(_lines(raw)):  # noqa: B007 - the error below says where it stopped
+                for line, outcome in outcomes(_lines(raw)):
                     yield line, outcome
             except (zlib.error, gzip.BadGzipFile, EOFError) as error:
                 yield line, Malformed(f"compressed data are damaged after this line: {error}", "")

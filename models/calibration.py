@@ -21,7 +21,7 @@ SMALL = 50  # windows; fewer say nothing about a tail
 MOST_DROPPED = 0.01
 EXPECTED_BEYOND = 0.3
 ROUNDS = 20
-LEAST_SCALE = 0.05
+LEAST_SCALE = 1.0  # noisy cohorts are damped; quiet ones are not amplified, their evidence is already their own
 LEAST_SLOPE = 1 / 3
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from features.beacons import MIN_GAPS, REGULAR, regularity
-from features.flows import EXPECTED_SERVICE, FAILED, domains, outbound, resolutions
+from features.flows import EXPECTED_SERVICE, domains, outbound, resolutions
+from features.leases import FAILED
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, TRAILING, count_items, window_start
 
