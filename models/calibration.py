@@ -1,8 +1,7 @@
 """Turn anomaly scores into rates: how rare is a score like this, in bits.
 
 Plain conformal p-values stop at 1 / (n + 1) and go blind on dirty data, so the tail is extrapolated: scores are
-standardised per cohort, pooled, and beyond their 98 % quantile the logarithm of the tail probability falls in a straight
-line.
+standardised per cohort, pooled, and beyond their 98 % quantile the logarithm of the tail probability falls in a line.
 """
 
 from collections.abc import Mapping
