@@ -155,7 +155,9 @@ def scan(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
     count = 4_000 if strong else 180
     ts = now + np.sort(rng.uniform(0, lasting, count))
     prefix = address.rsplit(".", 2)[0]
-    targets = np.array([f"{prefix}.{a}.{b}" for a, b in zip(rng.integers(0, 6, count), rng.integers(2, 254, count), strict=True)], dtype=object)
+    own = int(address.split(".")[2])  # on its own bridge an address nobody has gives no packet, only ARP
+    others = np.array([n for n in range(7) if n != own])
+    targets = np.array([f"{prefix}.{a}.{b}" for a, b in zip(rng.choice(others, count), rng.integers(2, 254, count), strict=True)], dtype=object)
     ports = rng.choice([22, 2375, 2376, 4243, 5432, 6379, 8080, 10250], count)
     state = rng.choice(["S0", "REJ", "SF"], count, p=[0.62, 0.33, 0.05]).astype(object)
     world.wire.connections(ts, address, targets, ports, sizes=(60, 80, 0.01), state=state)

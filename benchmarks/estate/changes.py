@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks.estate.engine import Container
 from benchmarks.estate.ids import hex_id
 from benchmarks.estate.jobs import finish
+from benchmarks.estate.outside import runtime
 from benchmarks.estate.topology import compose, edges_of, site_edge
 from benchmarks.estate.wire import Shape
 from benchmarks.estate.world import DAY, HOUR, MINUTE, Service, World
@@ -52,8 +53,10 @@ def _guaranteed(world: World, owned: list[Service]) -> None:
     watched = [options.watch + d * DAY for d in range(options.days - options.learn_days)]
     learned = [options.start + d * DAY for d in range(options.learn_days)]
     for days in (learned, watched):
-        for act in (hotfix, resource_update, ops_exec):
+        for act in (hotfix, resource_update, ops_exec, _agent_upgrade):
             world.at(world.pick(days) + float(rng.uniform(9, 17)) * HOUR, act)
+        if options.workloads >= 40:
+            world.at(world.pick(days) + float(rng.uniform(1, 6)) * HOUR, _reboot, world.pick(list(world.engines)))
         for _ in range(max(1, len(days) * options.workloads // 120)):
             world.at(world.pick(days) + float(rng.uniform(9, 16)) * HOUR, release, world.pick(owned), True)
         world.at(world.pick(days) + float(rng.uniform(9, 15)) * HOUR, scale_up, world.pick(world.role("web")))
@@ -92,6 +95,8 @@ def release(world: World, now: float, service: Service, new_site: bool = False) 
     service.template = service.template.but(env=env, settings=settings)
     end = roll(world, now, service, migrate=service.role == "api" and rng.random() < 0.6)
     world.ledger.lookalike("release", service.workload, now - 90, end + 60)
+    if rng.random() < 0.08:
+        service.client = runtime(rng, service.role)
     if new_site or rng.random() < 0.02:
         site = world.outside.vendor()
         service.sites.append((site, 6.0))
@@ -190,8 +195,13 @@ def _crash(world: World, now: float) -> None:
     service, container = _anyone(world, now)  # type: ignore[misc]
     code = int(world.rng.choice([1, 137, 139, 2]))
     for i in range(int(world.rng.choice([1, 1, 1, 3]))):
-        world.restart(service, container, now + 5.0 * i, code)
+        world.at(now + 5.0 * i, _restart, service, container, code)
     world.ledger.lookalike("crash", service.workload, now, now + 30)
+
+
+def _restart(world: World, now: float, service: Service, container: Container, code: int) -> None:
+    if container in service.containers and container.started < now - 1:
+        world.restart(service, container, now, code)
 
 
 def ops_exec(world: World, now: float) -> None:
@@ -236,6 +246,30 @@ def _vendor_upgrade(world: World, now: float) -> None:
         service.tag = f"{service.tag.split('-')[0]}.{world.rng.integers(1, 9)}"
         end = roll(world, now, service, migrate=False)
         world.ledger.lookalike("release", service.workload, now, end + 60)
+
+
+def _agent_upgrade(world: World, now: float) -> None:
+    """Replace an agent on every host, one after the other, each back within a minute."""
+    agents = [s for s in world.role("log-shipper", "node-exporter") if s.containers]
+    if not agents:
+        return
+    service = world.pick(agents)
+    major, minor, _ = service.tag.split(".")
+    service.tag = f"{major}.{minor}.{world.rng.integers(10, 99)}"
+    for index, container in enumerate(list(service.containers)):
+        world.pull(container.host, service.image, now + 30.0 * index - 12)
+        world.at(now + 30.0 * index, _replace, service, container, service.hosts.index(container.host))
+    world.ledger.lookalike("agent_upgrade", service.workload, now, now + 30.0 * len(service.hosts) + 30)
+
+
+def _reboot(world: World, now: float, host: str) -> None:
+    """Take a host down for its new kernel and let everything on it start again."""
+    for service in world.services:
+        for container in list(service.containers):
+            if container.host == host and now > service.frozen_until and container.started < now - 60:
+                world.restart(service, container, now + float(world.rng.uniform(0, 3)), 0)
+                world.ledger.lookalike("reboot", service.workload, now, now + 60)
+    world.ledger.lookalike("reboot", f"host:{host}", now, now + 60)
 
 
 def _new_service(world: World, now: float, project: str) -> None:

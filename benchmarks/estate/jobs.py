@@ -37,6 +37,11 @@ def schedule(world: World) -> None:
         if rng.random() < 0.8:
             world.at(options.start + day * DAY + rng.uniform(7, 18) * HOUR, _pull_burst, world.pick(hosts))
         world.at(options.start + day * DAY + 3 * HOUR + rng.uniform(0, 60), _watchtower)
+        world.at(options.start + day * DAY + rng.uniform(0, 24) * HOUR, _kernel_settings, world.pick(hosts))
+    exporters = [(s, world.outside.vendor(), float(rng.integers(2, 50))) for s in world.role("worker")[:: 3][:3]]
+    for service, site, minute in exporters:
+        for hour in range(options.days * 24):
+            world.at(options.start + hour * HOUR + minute * MINUTE, _export, service, site)
     for host in hosts[-2:]:
         world.at(options.start + rng.uniform(0, 6) * HOUR, _dev_tick, host)
 
@@ -63,6 +68,8 @@ def ci_job(world: World, now: float, runner: Service, number: int) -> None:
     """Pull a base, run the job, fetch packages, build, push a new tag, clean up."""
     rng, host = world.rng, runner.hosts[0]
     engine, base = world.engines[host], _BASES[min(int(rng.exponential(1.4)), len(_BASES) - 1)]
+    if rng.random() < 0.015:
+        base = f"hub-mirror.corp.example/library/{rng.choice(['rust', 'ruby', 'php', 'elixir', 'gradle', 'perl'])}:{rng.integers(1, 9)}.{rng.integers(0, 30)}"
     world.pull(host, base, now)
     lasts = float(np.clip(rng.lognormal(5.0, 0.7), 25, 1500))
     labels = {"com.gitlab.gitlab-runner.job.id": str(100_000 + number), "com.gitlab.gitlab-runner.type": "build"}
@@ -123,6 +130,25 @@ def _apt(world: World, now: float, host: str) -> None:
     short_flows(world, job, moments, world.outside.debian, APT, Shape(400, 2_000_000, 0.8, 1.3))
     world.at(job.started + lasts, finish, job)
     world.ledger.lookalike("apt_job", f"docker:{host}/apt-upgrade", now, now + lasts)
+
+
+def _kernel_settings(world: World, now: float, host: str) -> None:
+    """Set kernel parameters from a container that may, and is gone in two seconds."""
+    spec = Spec("registry.corp.example/platform/sysctl-init:1.0.2", "sysctl-init", network="host", command=["/set.sh"], settings={"CapAdd": ["NET_ADMIN", "SYS_ADMIN"], "AutoRemove": True})
+    job = world.engines[host].run(spec, now)
+    world.at(job.started + 2, finish, job)
+    world.ledger.lookalike("capadd_init", f"docker:{host}/sysctl-init", now, now + 4)
+
+
+def _export(world: World, now: float, service: Service, site: Site) -> None:
+    """Upload the hour's figures to a warehouse: large, outbound, at the same minute."""
+    if not service.containers:
+        return
+    ts = np.array([now + world.rng.uniform(0, 20)])
+    volume = int(world.rng.lognormal(np.log(4e7), 0.8) * (0.2 + rhythm(ts)[0]))
+    world.wire.to_site(ts, service.containers[0].address, site, service.client, (volume, 3_000, volume / 2e7))
+    if now % DAY < HOUR:
+        world.ledger.lookalike("hourly_export", service.workload, now, now + DAY)
 
 
 def _pull_burst(world: World, now: float, host: str) -> None:

@@ -176,6 +176,7 @@ def build(world: World, count: int) -> Cluster:
         for _ in range(int(rng.poisson(7))):
             world.at(low + float(rng.uniform(7.5, 19)) * HOUR, _person)
     for low, high in ((options.start, options.watch), (options.watch, options.end)):
+        world.at(low + float(rng.uniform(0.2, 0.8)) * (high - low), _helm_install)
         world.at(low + float(rng.uniform(0.1, 0.9)) * (high - low), _deploy, cluster.services[0])
     return cluster
 
@@ -261,6 +262,22 @@ def _cron(world: World, now: float) -> None:
 
 def _end_job(world: World, now: float, service: Service, pod: Pod) -> None:
     world.cluster.stop_pod(service, pod, now, by=world.cluster.manager("job-controller"))
+
+
+def _helm_install(world: World, now: float) -> None:
+    """Install an operator: an account, a role, a binding, a deployment, by the one who always does."""
+    cluster, name = world.cluster, f"{world.outside.word()}-operator"
+    actor, rbac = cluster.people[0], "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": ["", "apps"], "resources": ["pods", "deployments", "configmaps"], "verbs": ["get", "list", "watch"]}]
+    role = {"kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
+    binding = {"kind": "ClusterRoleBinding", "metadata": {"name": name}, "roleRef": {"kind": "ClusterRole", "name": name}, "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "operators"}]}
+    agent = "Helm/3.15.2"
+    cluster.audit(now, actor, "create", "serviceaccounts", namespace="operators", name=name, agent=agent)
+    cluster.audit(now + 0.4, actor, "create", "clusterroles", group=rbac, namespace="", name=name, level="RequestResponse", body=role, agent=agent)
+    cluster.audit(now + 0.8, actor, "create", "clusterrolebindings", group=rbac, namespace="", name=name, level="RequestResponse", body=binding, agent=agent)
+    cluster.audit(now + 1.5, actor, "create", "deployments", group="apps", namespace="operators", name=name, agent=agent)
+    cluster.audit(now + 1.9, actor, "create", "secrets", namespace="operators", name=f"sh.helm.release.v1.{name}.v1", agent=agent)
+    world.ledger.lookalike("helm_install", f"k8s-actor:{actor.name}", now, now + 5)
 
 
 def _person(world: World, now: float) -> None:

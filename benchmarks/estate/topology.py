@@ -103,6 +103,8 @@ def compose(world: World, project: str, role: str, hosts: list[str], replicas: i
     if role in {"api", "worker", "web"}:
         rates = {"api": (2.0, 12.0), "worker": (2.0, 14.0), "web": (0.4, 3.0)}[role]
         service.sites = [(world.outside.vendor(), float(rng.uniform(*rates))) for _ in range(int(rng.integers(0 if role == "web" else 1, 4)))]
+    if role == "db" and rng.random() < 0.15:
+        service.sites = [(world.outside.site(f"dr-{project}.standby.example", 1, port=5432 if rng.random() < 0.5 else 443), 4.0)]
     if role in {"api", "search", "queue"} and rng.random() < 0.3:
         service.heartbeat = world.outside.vendor()
     return service

@@ -99,6 +99,10 @@ def steady(world: World, low: float) -> None:
     _fixed(day)
     for service in world.role("crawler"):
         _crawl(day, service)
+    for service in world.services:
+        if service.name == "mailer":
+            _mail_checks(day, service)
+    noise(day)
     _engine_checks(day)
 
 
@@ -109,8 +113,9 @@ def _set_scale(day: Day) -> None:
     share = float(np.mean(rhythm(spans)))
     rows = {"tls": 2.7, "http": 2.0}
     raw = sum(edge.rate * rows.get(edge.protocol, 1.0) * share * 24 * options.days for edge in world.edges)
-    fixed = world.sink.pending(0) * options.days * 0.9 + 0.22 * options.flows
-    world.scale = max(0.02, (options.flows - fixed) / raw)
+    fixed = world.sink.pending(0) * options.days * 0.9 + 0.27 * options.flows
+    rushes = 1.17  # the mean of `mood` and of the tails of `times`
+    world.scale = max(0.02, (options.flows - fixed) / raw / rushes)
 
 
 def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
@@ -222,6 +227,37 @@ def _crawl(day: Day, service: Service) -> None:
     rest = ~encrypted
     s = [size[rest] for size in sizes]
     world.wire.http(ts[rest], src[rest], addresses[rest], 80, sizes=tuple(s), agent=bot.agent, host=names[rest], uri="/")
+
+
+def _mail_checks(day: Day, service: Service) -> None:
+    """Look senders up in a block list: names that are always new and never connected to."""
+    world, rng = day.world, day.world.rng
+    ts = times(day, 25, "mailer", flat=0.3)
+    src = day.of(service).pick(ts, rng)
+    ts, src = ts[src != ""], src[src != ""]
+    octets = rng.integers(1, 255, (len(ts), 4)).tolist()
+    names = np.array([f"{a}.{b}.{c}.{d}.bl.spamlist.example" for a, b, c, d in octets], dtype=object)
+    answers = np.array(["127.0.0.2" if hit else None for hit in rng.random(len(ts)) < 0.3], dtype=object)
+    world.wire.look_up(ts, src, names, answers)
+
+
+def noise(day: Day) -> None:
+    """Let the Internet knock: scanners of web applications, and connections to ports that are shut."""
+    world, rng = day.world, day.world.rng
+    paths = np.array(["/wp-login.php", "/.env", "/admin", "/phpmyadmin/", "/.git/config", "/cgi-bin/luci", "/actuator/health"], dtype=object)
+    agents = np.array(["Mozilla/5.0 zgrab/0.x", "python-requests/2.31.0", "masscan/1.3", "Go-http-client/1.1"], dtype=object)
+    for service in world.role("web", "edge-proxy"):
+        ts = times(day, 4 * min(1.0, world.scale), service.project, flat=1.0, spread=1.5)
+        dst = day.of(service).pick(ts, rng)
+        ts, dst = ts[dst != ""], dst[dst != ""]
+        count = len(ts)
+        src = np.array([f"{world.outside.bots[a]}.{b}" for a, b in zip(rng.integers(0, 4, count), rng.integers(2, 60, count), strict=True)], dtype=object)
+        shut = rng.random(count) < 0.4
+        if shut.any():
+            world.wire.connections(ts[shut], src[shut], dst[shut], rng.choice([22, 23, 3389, 6379, 2375], int(shut.sum())), sizes=(0, 0, 0.01), state="REJ")
+        if not shut.all():
+            k = int((~shut).sum())
+            world.wire.http(ts[~shut], src[~shut], dst[~shut], service.port, sizes=(240, 480, 0.02), agent=agents[rng.integers(0, 4, k)], host="-", uri=paths[rng.integers(0, 7, k)], status=404)
 
 
 def _engine_checks(day: Day) -> None:
