@@ -29,6 +29,7 @@ def schedule(world: World) -> None:
     for day in range(options.days):
         low = options.start + day * DAY
         weekend = int((low // DAY + 3) % 7) >= 5
+
         def working(a: float = 8.5, b: float = 17.5, low: float = low) -> float:
             return low + float(rng.uniform(a, b)) * HOUR
 
@@ -84,7 +85,13 @@ def release(world: World, now: float, service: Service, new_site: bool = False) 
     previous = service.tag
     service.tag = f"{major}.{minor}.{patch + 1}" if rng.random() < 0.6 else f"{major}.{minor + 1}.0"
     runner = world.role("ci-runner")[0]
-    world.new_tag(service.repository, service.tag, now - 90, address=world.engines[runner.hosts[0]].address, agent=world.registry.engine_agent)
+    world.new_tag(
+        service.repository,
+        service.tag,
+        now - 90,
+        address=world.engines[runner.hosts[0]].address,
+        agent=world.registry.engine_agent,
+    )
     world.engines[runner.hosts[0]].image_event("push", service.image, now - 90)
     env: dict[str, Any] = {**service.template.env, "RELEASE": service.tag}
     if rng.random() < 0.25:
@@ -151,7 +158,14 @@ def _start_up(world: World, container: Container, service: Service) -> None:
     database = world.find(service.project, "db")
     if database and database.containers and service.role in {"api", "worker"}:
         ts = container.started + np.sort(world.rng.uniform(0.2, 4, 4))
-        world.wire.connections(ts, container.address, database.containers[0].address, database.port, sizes=Shape(2_000, 9_000, 60).draw(world.rng, 4), service="postgresql")
+        world.wire.connections(
+            ts,
+            container.address,
+            database.containers[0].address,
+            database.port,
+            sizes=Shape(2_000, 9_000, 60).draw(world.rng, 4),
+            service="postgresql",
+        )
 
 
 def _migration(world: World, now: float, service: Service) -> float:
@@ -163,7 +177,14 @@ def _migration(world: World, now: float, service: Service) -> float:
     lasts = float(world.rng.uniform(4, 40))
     database = world.find(service.project, "db")
     if database and database.containers:
-        world.wire.connections(np.array([job.started + 0.8]), job.address, database.containers[0].address, database.port, sizes=(90_000, 40_000, lasts - 1), service="postgresql")
+        world.wire.connections(
+            np.array([job.started + 0.8]),
+            job.address,
+            database.containers[0].address,
+            database.port,
+            sizes=(90_000, 40_000, lasts - 1),
+            service="postgresql",
+        )
     world.at(job.started + lasts, finish, job)
     world.ledger.lookalike("migration", service.workload, now, now + lasts)
     return now + lasts + 2
@@ -209,7 +230,13 @@ def ops_exec(world: World, now: float) -> None:
     engine, clock = world.engines[container.host], now
     pool = (*_OPS, *_OPS_BY_ROLE.get(service.role, ()), *_OPS_BY_ROLE.get(service.role, ()))
     for _ in range(int(world.rng.integers(1, 5))):
-        engine.execute(container, pool[int(world.rng.integers(len(pool)))], clock, int(world.rng.random() < 0.1), float(world.rng.exponential(20)))
+        engine.execute(
+            container,
+            pool[int(world.rng.integers(len(pool)))],
+            clock,
+            int(world.rng.random() < 0.1),
+            float(world.rng.exponential(20)),
+        )
         clock += float(world.rng.exponential(90)) + 2
     world.ledger.lookalike("ops_exec", service.workload, now, clock)
 
@@ -219,7 +246,9 @@ def hotfix(world: World, now: float) -> None:
     for i, container in enumerate(list(service.containers)):
         engine, clock = world.engines[container.host], now + 40.0 * i
         engine.of(container, "extract-to-dir", clock)
-        engine.execute(container, str(world.rng.choice(["kill -HUP 1", "/app/entrypoint reload", "ls -la /app"])), clock + 12)
+        engine.execute(
+            container, str(world.rng.choice(["kill -HUP 1", "/app/entrypoint reload", "ls -la /app"])), clock + 12
+        )
         if world.rng.random() < 0.5:
             engine.of(container, "archive-path", clock + 20)
     world.ledger.lookalike("cp_hotfix", service.workload, now, now + 40.0 * len(service.containers) + 30)
@@ -234,13 +263,19 @@ def resource_update(world: World, now: float) -> None:
         each.spec = each.spec.but(settings={**each.spec.settings, "Memory": memory, "MemorySwap": memory})
         engine.of(each, "update", now)
         engine.inspect(each, now + 0.4, running=True)
-    service.template = service.template.but(settings={**service.template.settings, "Memory": memory, "MemorySwap": memory})
+    service.template = service.template.but(
+        settings={**service.template.settings, "Memory": memory, "MemorySwap": memory}
+    )
     world.ledger.lookalike("resource_update", service.workload, now, now + 60)
 
 
 def _vendor_upgrade(world: World, now: float) -> None:
     """Take a newer patch version of a stock image: the config stays, the image moves."""
-    stock = [s for s in world.services if s.kind == "compose" and not s.repository.startswith("registry.corp") and now > s.frozen_until]
+    stock = [
+        s
+        for s in world.services
+        if s.kind == "compose" and not s.repository.startswith("registry.corp") and now > s.frozen_until
+    ]
     if stock:
         service = world.pick(stock)
         service.tag = f"{service.tag.split('-')[0]}.{world.rng.integers(1, 9)}"
@@ -284,7 +319,13 @@ def _new_service(world: World, now: float, project: str) -> None:
     world.services.append(service)
     runner = world.role("ci-runner")[0]
     if service.repository.startswith("registry.corp"):
-        world.new_tag(service.repository, service.tag, now - 300, address=world.engines[runner.hosts[0]].address, agent=world.registry.engine_agent)
+        world.new_tag(
+            service.repository,
+            service.tag,
+            now - 300,
+            address=world.engines[runner.hosts[0]].address,
+            agent=world.registry.engine_agent,
+        )
     world.pull(service.hosts[0], service.image, now - 10)
     world.launch(service, 0, now)
     world.edges += edges_of(world, service)
