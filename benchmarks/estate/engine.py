@@ -170,7 +170,9 @@ class Engine:
         name = network or container.network
         kind = name if name in {"host", "none"} else "bridge"
         kind = "null" if kind == "none" else kind
-        self.emit("network", action, self.network_id(name), {"container": container.id, "name": name, "type": kind}, now)
+        self.emit(
+            "network", action, self.network_id(name), {"container": container.id, "name": name, "type": kind}, now
+        )
 
     def attach(self, container: Container, network: str, now: float) -> str:
         address = self.subnet(network).lease(now)
@@ -207,7 +209,9 @@ class Engine:
         if lasts is not None:
             self.of(container, "exec_die", now + lasts, execID=identity, exitCode=str(code))
 
-    def build(self, tag: str, base: str, steps: list[str], now: float, network: str = "none") -> tuple[float, list[Container]]:
+    def build(
+        self, tag: str, base: str, steps: list[str], now: float, network: str = "none"
+    ) -> tuple[float, list[Container]]:
         """Show a legacy build: a short container with a generated name per step, then the tag."""
         made, clock, image = [], now, self.digest_of(base)
         for step in steps:

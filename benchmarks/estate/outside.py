@@ -72,7 +72,11 @@ class Outside:
     def stranger(self, *, plausible: bool = False, port: int = 443) -> Site:
         """Return a single-address destination for an adversary."""
         a, b = self.word(), self.word()
-        name = f"{_PREFIXES[self.rng.integers(len(_PREFIXES))]}.{a}{b}.example" if plausible else f"{a}-{b}{self.rng.integers(10, 99)}.example"
+        name = (
+            f"{_PREFIXES[self.rng.integers(len(_PREFIXES))]}.{a}{b}.example"
+            if plausible
+            else f"{a}-{b}{self.rng.integers(10, 99)}.example"
+        )
         pools = ("203.0.113", "192.0.2", "198.51.100")
         block = self.block() if plausible or self.rng.random() < 0.6 else pools[self.rng.integers(3)]
         return Site(name, (f"{block}.{self.rng.integers(5, 250)}",), port=port)
@@ -88,13 +92,20 @@ class Outside:
         words = np.array(_WORDS, dtype=object)
         first, second = words[self.rng.integers(len(words), size=(2, count))]
         number = self.rng.integers(0, 400, count)
-        names = np.array([f"www.{a}{b}{n if n > 200 else ''}.example" for a, b, n in zip(first, second, number, strict=True)], dtype=object)
+        names = np.array(
+            [f"www.{a}{b}{n if n > 200 else ''}.example" for a, b, n in zip(first, second, number, strict=True)],
+            dtype=object,
+        )
         octets = self.rng.integers(2, 250, (count, 2))
         return names, np.array([f"198.19.{a}.{b}" for a, b in octets], dtype=object)
 
 
 def runtime(rng: np.random.Generator, role: str) -> Client:
     """Pick the language a service is written in, with its fingerprints; a version of the runtime varies them."""
-    choices = {"web": ("node", "php", "ruby"), "api": ("go", "java", "python", "node", "rust"), "worker": ("python", "java", "go", "ruby")}
+    choices = {
+        "web": ("node", "php", "ruby"),
+        "api": ("go", "java", "python", "node", "rust"),
+        "worker": ("python", "java", "go", "ruby"),
+    }
     language = choices.get(role, ("go",))[rng.integers(len(choices.get(role, ("go",))))]
     return client(AGENTS[language], f"{language}{rng.integers(3)}")

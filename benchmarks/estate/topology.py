@@ -73,7 +73,9 @@ def _project(world: World, index: int, count: int) -> None:
 def compose(world: World, project: str, role: str, hosts: list[str], replicas: int) -> Service:
     rng = world.rng
     own = role not in _STOCK
-    repository, tag, port = _STOCK.get(role, (f"registry.corp.example/{project}/{role}", f"1.{rng.integers(2, 30)}.0", 8080))
+    repository, tag, port = _STOCK.get(
+        role, (f"registry.corp.example/{project}/{role}", f"1.{rng.integers(2, 30)}.0", 8080)
+    )
     labels = {
         "com.docker.compose.project": project, "com.docker.compose.service": role,
         "com.docker.compose.config-hash": hex_id(rng), "com.docker.compose.oneoff": "False",
@@ -93,16 +95,38 @@ def compose(world: World, project: str, role: str, hosts: list[str], replicas: i
     }  # fmt: skip
     if role == "web":
         settings["PortBindings"] = {"8080/tcp": [{"HostIp": "", "HostPort": str(rng.integers(20_000, 29_999))}]}
-    health = {"db": "pg_isready -U app", "cache": "redis-cli ping", "queue": "rabbitmq-diagnostics -q ping"}.get(role, "")
+    health = {"db": "pg_isready -U app", "cache": "redis-cli ping", "queue": "rabbitmq-diagnostics -q ping"}.get(
+        role, ""
+    )
     template = Spec(
         repository, network=f"{project}_default", labels=labels, env=env, settings=settings, ports=(port,), health=health,
         user="" if role in _STOCK else "10001", command=_command(role),
     )  # fmt: skip
-    service = Service(f"docker:{project}/{role}", role, project, role, hosts, repository, tag, runtime(rng, role), template, "compose", replicas, port)
+    service = Service(
+        f"docker:{project}/{role}",
+        role,
+        project,
+        role,
+        hosts,
+        repository,
+        tag,
+        runtime(rng, role),
+        template,
+        "compose",
+        replicas,
+        port,
+    )
     service.health_every = float(rng.choice([120, 300, 600])) if health and rng.random() < 0.5 else 0.0
     if role in {"api", "worker", "web"}:
         rates = {"api": (2.0, 12.0), "worker": (2.0, 14.0), "web": (0.4, 3.0)}[role]
-        service.sites = [(world.outside.vendor(), float(rng.uniform(*rates))) for _ in range(int(rng.integers(0 if role == "web" else 1, 4)))]
+        service.sites = [
+            (world.outside.vendor(), float(rng.uniform(*rates)))
+            for _ in range(int(rng.integers(0 if role == "web" else 1, 4)))
+        ]
+    if role == "db" and rng.random() < 0.15:
+        service.sites = [
+            (world.outside.site(f"dr-{project}.standby.example", 1, port=5432 if rng.random() < 0.5 else 443), 4.0)
+        ]
     if role in {"api", "search", "queue"} and rng.random() < 0.3:
         service.heartbeat = world.outside.vendor()
     return service
@@ -126,16 +150,57 @@ def _command(role: str) -> list[str]:
 def _plain(world: World, name: str, host: str, repository: str, **options: Any) -> Service:  # noqa: ANN401
     tag = options.pop("tag", f"v{world.rng.integers(1, 3)}.{world.rng.integers(1, 60)}.0")
     role, port = options.pop("role", name), options.pop("port", 9000)
-    template = Spec(repository, settings={"RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}} | options.pop("settings", {}), **options)
-    return Service(f"docker:{host}/{name}", role, "", name, [host], repository, tag, client(f"{name}/{tag}"), template, "plain", 1, port)
+    template = Spec(
+        repository,
+        settings={"RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}} | options.pop("settings", {}),
+        **options,
+    )
+    return Service(
+        f"docker:{host}/{name}",
+        role,
+        "",
+        name,
+        [host],
+        repository,
+        tag,
+        client(f"{name}/{tag}"),
+        template,
+        "plain",
+        1,
+        port,
+    )
 
 
 def _swarm(world: World, name: str, hosts: list[str], repository: str, **options: Any) -> Service:  # noqa: ANN401
     replicas, role = options.pop("replicas", len(hosts)), options.pop("role", name)
     tag = f"v{world.rng.integers(1, 4)}.{world.rng.integers(1, 20)}.{world.rng.integers(10)}"
-    labels = {"com.docker.swarm.service.name": name, "com.docker.swarm.service.id": swarm_id(world.rng), "com.docker.swarm.node.id": swarm_id(world.rng)}
-    template = Spec(repository, network="swarm_net", labels=labels, ports=(options.get("port", 8080),), settings=options.get("settings", {}), env={"TZ": "UTC"})
-    return Service(f"docker:{name}", role, "", name, hosts, repository, tag, client(f"{name}/{tag}"), template, "swarm", replicas, options.get("port", 8080))
+    labels = {
+        "com.docker.swarm.service.name": name,
+        "com.docker.swarm.service.id": swarm_id(world.rng),
+        "com.docker.swarm.node.id": swarm_id(world.rng),
+    }
+    template = Spec(
+        repository,
+        network="swarm_net",
+        labels=labels,
+        ports=(options.get("port", 8080),),
+        settings=options.get("settings", {}),
+        env={"TZ": "UTC"},
+    )
+    return Service(
+        f"docker:{name}",
+        role,
+        "",
+        name,
+        hosts,
+        repository,
+        tag,
+        client(f"{name}/{tag}"),
+        template,
+        "swarm",
+        replicas,
+        options.get("port", 8080),
+    )
 
 
 def _infrastructure(world: World) -> list[Service]:
@@ -143,7 +208,13 @@ def _infrastructure(world: World) -> list[Service]:
     hosts, mirror = list(world.engines), "hub-mirror.corp.example"
     sock = {"Binds": ["/var/run/docker.sock:/var/run/docker.sock"]}
     last, mid = hosts[-1], hosts[len(hosts) // 2]
-    shipper = _swarm(world, "log-shipper", hosts, f"{mirror}/fluent/fluent-bit", settings={"Binds": ["/var/log:/var/log:ro", "/var/lib/docker/containers:/var/lib/docker/containers:ro"]})
+    shipper = _swarm(
+        world,
+        "log-shipper",
+        hosts,
+        f"{mirror}/fluent/fluent-bit",
+        settings={"Binds": ["/var/log:/var/log:ro", "/var/lib/docker/containers:/var/lib/docker/containers:ro"]},
+    )
     exporter = _swarm(
         world, "node-exporter", hosts, "quay.io/prometheus/node-exporter", port=9100,
         settings={"PidMode": "host", "Privileged": True, "Binds": ["/:/host:ro,rslave", "/proc:/host/proc:ro", "/sys:/host/sys:ro"]},
@@ -192,16 +263,42 @@ def edges_of(world: World, service: Service) -> list[Edge]:
 
     def to(role: str, rate: float, shape: Shape, protocol: str, uris: tuple[str, ...] = ("/",)) -> None:
         if role in peers and peers[role] is not service:
-            edges.append(Edge(service, peers[role], peers[role].port, protocol, rate * size * float(rng.lognormal(0, 0.3)), shape, uris))
+            edges.append(
+                Edge(
+                    service,
+                    peers[role],
+                    peers[role].port,
+                    protocol,
+                    rate * size * float(rng.lognormal(0, 0.3)),
+                    shape,
+                    uris,
+                )
+            )
 
     if role in {"web", "admin", "edge-proxy"}:
-        pages = ("/", "/login", "/static/app.js", "/static/app.css", "/products", "/api/me", "/search?q=a", "/cart", "/favicon.ico")
+        pages = (
+            "/",
+            "/login",
+            "/static/app.js",
+            "/static/app.css",
+            "/products",
+            "/api/me",
+            "/search?q=a",
+            "/cart",
+            "/favicon.ico",
+        )
         rate = {"web": 140.0, "admin": 8.0, "edge-proxy": 30.0}[role]
         edges.append(Edge(None, service, service.port, "http", rate * size, Shape(700, 9_000, 0.08, 1.0, 0.02), pages))
         if role == "web":
             edges.append(Edge(None, service, service.port, "websocket", 1.5 * size, Shape(9_000, 30_000, 1_500.0, 1.0)))
     if role in {"web", "admin"}:
-        to("api", 90 if role == "web" else 10, Shape(800, 4_000, 0.06, 0.9, 0.02), "http", ("/v1/items", "/v1/users/me", "/v1/orders", "/v1/prices"))
+        to(
+            "api",
+            90 if role == "web" else 10,
+            Shape(800, 4_000, 0.06, 0.9, 0.02),
+            "http",
+            ("/v1/items", "/v1/users/me", "/v1/orders", "/v1/prices"),
+        )
         to("cache", 30, Shape(300, 1_200, 0.01), "redis")
     if role in {"api", "worker", "search", "admin"}:
         to("db", 55 if role == "api" else 18, Shape(2_400, 14_000, 3.0, 1.1, 0.02), "postgresql")

@@ -99,6 +99,10 @@ def steady(world: World, low: float) -> None:
     _fixed(day)
     for service in world.role("crawler"):
         _crawl(day, service)
+    for service in world.services:
+        if service.name == "mailer":
+            _mail_checks(day, service)
+    noise(day)
     _engine_checks(day)
 
 
@@ -109,8 +113,9 @@ def _set_scale(day: Day) -> None:
     share = float(np.mean(rhythm(spans)))
     rows = {"tls": 2.7, "http": 2.0}
     raw = sum(edge.rate * rows.get(edge.protocol, 1.0) * share * 24 * options.days for edge in world.edges)
-    fixed = world.sink.pending(0) * options.days * 0.9 + 0.22 * options.flows
-    world.scale = max(0.02, (options.flows - fixed) / raw)
+    fixed = world.sink.pending(0) * options.days * 0.9 + 0.27 * options.flows
+    rushes = 1.17  # the mean of `mood` and of the tails of `times`
+    world.scale = max(0.02, (options.flows - fixed) / raw / rushes)
 
 
 def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
@@ -135,11 +140,15 @@ def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
         world.wire.connections(ts, src, dst, edge.port, sizes=sizes, service=service, state=state)
 
 
-def _requests(world: World, edge: Edge, ends: tuple[np.ndarray, Objects, Objects], sizes: tuple[np.ndarray, ...]) -> None:
+def _requests(
+    world: World, edge: Edge, ends: tuple[np.ndarray, Objects, Objects], sizes: tuple[np.ndarray, ...]
+) -> None:
     rng, (ts, src, dst) = world.rng, ends
     popular = rng.zipf(1.5, len(ts)) % len(edge.uris)
     uri = np.array(edge.uris, dtype=object)[popular]
-    status = rng.choice([200, 200, 200, 200, 302, 304, 404, 500], size=len(ts), p=[0.5, 0.2, 0.15, 0.08, 0.03, 0.02, 0.017, 0.003])
+    status = rng.choice(
+        [200, 200, 200, 200, 302, 304, 404, 500], size=len(ts), p=[0.5, 0.2, 0.15, 0.08, 0.03, 0.02, 0.017, 0.003]
+    )
     if edge.source:
         agent, host = edge.source.client.agent, f"{edge.target.name}:{edge.port}"
     else:
@@ -149,7 +158,9 @@ def _requests(world: World, edge: Edge, ends: tuple[np.ndarray, Objects, Objects
     world.wire.http(ts, src, dst, edge.port, sizes=sizes, agent=agent, host=host, uri=uri, method=method, status=status)
 
 
-def periodic(lease: Lease, low: float, high: float, period: float, rng: np.random.Generator, jitter: float) -> np.ndarray:
+def periodic(
+    lease: Lease, low: float, high: float, period: float, rng: np.random.Generator, jitter: float
+) -> np.ndarray:
     begin, end = max(low, lease.start + 5), min(high, lease.end)
     if end <= begin:
         return np.empty(0)
@@ -177,12 +188,21 @@ def _fixed(day: Day) -> None:
                 _probe(day, proxy[0], service, lease, check, "/health")
             if service.heartbeat:
                 ts = periodic(lease, day.low, day.high, 300.0, world.rng, 0.01)
-                world.wire.to_site(ts, lease.address, service.heartbeat, service.client, (612, 388, world.rng.normal(0.21, 0.01, len(ts))), look_ups=0.2)
+                world.wire.to_site(
+                    ts,
+                    lease.address,
+                    service.heartbeat,
+                    service.client,
+                    (612, 388, world.rng.normal(0.21, 0.01, len(ts))),
+                    look_ups=0.2,
+                )
             if service.role == "log-shipper":
                 _ship(day, service, lease, ship)
     for engine in world.engines.values():
         ts = periodic(Lease(engine.address, 0), day.low, day.high, 1024.0, world.rng, 0.02)
-        world.wire.connections(ts, engine.address, "10.0.0.54", 123, sizes=(48, 48, 0.002), proto="udp", service="ntp", sport=123)
+        world.wire.connections(
+            ts, engine.address, "10.0.0.54", 123, sizes=(48, 48, 0.002), proto="udp", service="ntp", sport=123
+        )
 
 
 def _probe(day: Day, prober: Service, service: Service, lease: Lease, period: float, uri: str) -> None:
@@ -195,14 +215,23 @@ def _probe(day: Day, prober: Service, service: Service, lease: Lease, period: fl
     body = 14_000 + crc32(service.workload.encode()) % 60_000 if uri == "/metrics" else 320
     sizes = (260, (body * rng.normal(1, 0.01, len(ts))).astype(np.int64), rng.lognormal(-3.5, 0.3, len(ts)))
     agent = prober.client.agent if uri == "/metrics" else "Traefik/3.0.4"
-    day.world.wire.http(ts, src, lease.address, service.port, sizes=sizes, agent=agent, host=f"{lease.address}:{service.port}", uri=uri)
+    day.world.wire.http(
+        ts, src, lease.address, service.port, sizes=sizes, agent=agent, host=f"{lease.address}:{service.port}", uri=uri
+    )
 
 
 def _ship(day: Day, service: Service, lease: Lease, period: float) -> None:
     world, rng = day.world, day.world.rng
     ts = periodic(lease, day.low, day.high, period, rng, 0.05)
     sent = 40_000 * rhythm(ts) * rng.lognormal(0, 0.4, len(ts)) + 3_000
-    world.wire.to_site(ts, lease.address, service.sites[0][0], service.client, (sent.astype(np.int64), 900, rng.lognormal(-1.2, 0.3, len(ts))), look_ups=0.05)
+    world.wire.to_site(
+        ts,
+        lease.address,
+        service.sites[0][0],
+        service.client,
+        (sent.astype(np.int64), 900, rng.lognormal(-1.2, 0.3, len(ts))),
+        look_ups=0.05,
+    )
 
 
 def _crawl(day: Day, service: Service) -> None:
@@ -218,10 +247,80 @@ def _crawl(day: Day, service: Service) -> None:
     encrypted = rng.random(len(ts)) < 0.75
     bot: Client = client("corp-crawler/2.4 (+https://corp.example/bot)", "python")
     s = [size[encrypted] for size in sizes]
-    world.wire.tls(ts[encrypted], src[encrypted], addresses[encrypted], 443, sizes=tuple(s), who=bot, name=names[encrypted], alpn="http/1.1")
+    world.wire.tls(
+        ts[encrypted],
+        src[encrypted],
+        addresses[encrypted],
+        443,
+        sizes=tuple(s),
+        who=bot,
+        name=names[encrypted],
+        alpn="http/1.1",
+    )
     rest = ~encrypted
     s = [size[rest] for size in sizes]
-    world.wire.http(ts[rest], src[rest], addresses[rest], 80, sizes=tuple(s), agent=bot.agent, host=names[rest], uri="/")
+    world.wire.http(
+        ts[rest], src[rest], addresses[rest], 80, sizes=tuple(s), agent=bot.agent, host=names[rest], uri="/"
+    )
+
+
+def _mail_checks(day: Day, service: Service) -> None:
+    """Look senders up in a block list: names that are always new and never connected to."""
+    world, rng = day.world, day.world.rng
+    ts = times(day, 25, "mailer", flat=0.3)
+    src = day.of(service).pick(ts, rng)
+    ts, src = ts[src != ""], src[src != ""]
+    octets = rng.integers(1, 255, (len(ts), 4)).tolist()
+    names = np.array([f"{a}.{b}.{c}.{d}.bl.spamlist.example" for a, b, c, d in octets], dtype=object)
+    answers = np.array(["127.0.0.2" if hit else None for hit in rng.random(len(ts)) < 0.3], dtype=object)
+    world.wire.look_up(ts, src, names, answers)
+
+
+def noise(day: Day) -> None:
+    """Let the Internet knock: scanners of web applications, and connections to ports that are shut."""
+    world, rng = day.world, day.world.rng
+    paths = np.array(
+        ["/wp-login.php", "/.env", "/admin", "/phpmyadmin/", "/.git/config", "/cgi-bin/luci", "/actuator/health"],
+        dtype=object,
+    )
+    agents = np.array(
+        ["Mozilla/5.0 zgrab/0.x", "python-requests/2.31.0", "masscan/1.3", "Go-http-client/1.1"], dtype=object
+    )
+    for service in world.role("web", "edge-proxy"):
+        ts = times(day, 4 * min(1.0, world.scale), service.project, flat=1.0, spread=1.5)
+        dst = day.of(service).pick(ts, rng)
+        ts, dst = ts[dst != ""], dst[dst != ""]
+        count = len(ts)
+        src = np.array(
+            [
+                f"{world.outside.bots[a]}.{b}"
+                for a, b in zip(rng.integers(0, 4, count), rng.integers(2, 60, count), strict=True)
+            ],
+            dtype=object,
+        )
+        shut = rng.random(count) < 0.4
+        if shut.any():
+            world.wire.connections(
+                ts[shut],
+                src[shut],
+                dst[shut],
+                rng.choice([22, 23, 3389, 6379, 2375], int(shut.sum())),
+                sizes=(0, 0, 0.01),
+                state="REJ",
+            )
+        if not shut.all():
+            k = int((~shut).sum())
+            world.wire.http(
+                ts[~shut],
+                src[~shut],
+                dst[~shut],
+                service.port,
+                sizes=(240, 480, 0.02),
+                agent=agents[rng.integers(0, 4, k)],
+                host="-",
+                uri=paths[rng.integers(0, 7, k)],
+                status=404,
+            )
 
 
 def _engine_checks(day: Day) -> None:
@@ -233,14 +332,34 @@ def _engine_checks(day: Day) -> None:
         for container in service.containers:
             lease = container.lease or Lease("", container.started)
             command = f"/bin/sh -c {service.template.health}"
-            attributes = dict(sorted({**container.spec.labels, "execID": "@E", "image": container.spec.image, "name": container.name}.items()))
-            lines = [_check_line(container.id, container.spec.image, container.host, f"{verb}{command}", attributes) for verb in ("exec_create: ", "exec_start: ")]
-            lines.append(_check_line(container.id, container.spec.image, container.host, "exec_die", {**attributes, "exitCode": "0"}))
+            attributes = dict(
+                sorted(
+                    {
+                        **container.spec.labels,
+                        "execID": "@E",
+                        "image": container.spec.image,
+                        "name": container.name,
+                    }.items()
+                )
+            )
+            lines = [
+                _check_line(container.id, container.spec.image, container.host, f"{verb}{command}", attributes)
+                for verb in ("exec_create: ", "exec_start: ")
+            ]
+            lines.append(
+                _check_line(
+                    container.id, container.spec.image, container.host, "exec_die", {**attributes, "exitCode": "0"}
+                )
+            )
             for moment in periodic(lease, day.low, day.high, service.health_every, rng, 0.002).tolist():
                 identity = hex_id(rng).encode()
                 for line, delay in zip(lines, (0.0, 0.004, 0.09), strict=True):
                     nano = int((moment + delay) * 1e9)
-                    stamped = line.replace(b'"@E"', b'"' + identity + b'"').replace(b'"@N"', b"%d" % nano).replace(b'"@S"', b"%d" % (nano // 10**9))
+                    stamped = (
+                        line.replace(b'"@E"', b'"' + identity + b'"')
+                        .replace(b'"@N"', b"%d" % nano)
+                        .replace(b'"@S"', b"%d" % (nano // 10**9))
+                    )
                     world.sink.raw(f"events-{container.host}", moment + delay, stamped)
 
 

@@ -45,7 +45,9 @@ class Client:
 
 def client(agent: str, variant: str = "", *, old_tls: bool = False) -> Client:
     seed = hashlib.sha256(f"{agent}|{variant}".encode()).hexdigest()
-    version, cipher = ("TLSv12", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256") if old_tls else ("TLSv13", "TLS_AES_128_GCM_SHA256")
+    version, cipher = (
+        ("TLSv12", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256") if old_tls else ("TLSv13", "TLS_AES_128_GCM_SHA256")
+    )
     suites, extensions = 9 + int(seed[0], 16) % 12, 8 + int(seed[1], 16) % 9
     ja4 = f"t{12 if old_tls else 13}d{suites:02d}{extensions:02d}{'h1' if int(seed[2], 16) % 2 else 'h2'}_{seed[3:15]}_{seed[15:27]}"
     return Client(agent, hashlib.md5(seed.encode(), usedforsecurity=False).hexdigest(), ja4, version, cipher)
@@ -97,7 +99,10 @@ class Wire:
         state = _objects(state, count)
         dead = (state == "S0") | (state == "REJ")
         sent, received = np.where(dead, 0, sent), np.where(dead, 0, received)
-        out_packets, in_packets = 4 + sent // 1100, np.where(dead, state == "REJ", 3 + received // 1350).astype(np.int64)
+        out_packets, in_packets = (
+            4 + sent // 1100,
+            np.where(dead, state == "REJ", 3 + received // 1350).astype(np.int64),
+        )
         if proto == "udp":
             out_packets, in_packets = 1 + sent // 1400, np.where(received > 0, 1 + received // 1400, 0)
         out_packets = np.where(dead, np.where(state == "S0", 3, 1), out_packets)

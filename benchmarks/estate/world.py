@@ -118,7 +118,9 @@ class World:
     def pick(self, items: list[Any]) -> Any:  # noqa: ANN401
         return items[int(self.rng.integers(len(items)))]
 
-    def launch(self, service: Service, index: int, now: float, *, adopt: float | None = None, spec: Spec | None = None) -> Container:
+    def launch(
+        self, service: Service, index: int, now: float, *, adopt: float | None = None, spec: Spec | None = None
+    ) -> Container:
         """Start replica `index`; with `adopt` it has been running since that long before."""
         engine = self.engines[service.hosts[index % len(service.hosts)]]
         spec = (spec or service.template).but(image=service.image, **named(service, index, self.rng))
@@ -155,8 +157,12 @@ class World:
         sizes = (4_000, int(self.rng.lognormal(16.5, 1.2)), float(self.rng.uniform(1, 15)))
         self.wire.to_site(np.array([now - sizes[2]]), engine.address, site, self.outside.engine_client, sizes)
         if registry == "registry.corp.example":
-            repository, tag = reference.split("@")[0].rsplit(":", 1) if ":" in reference.split("@")[0] else (reference, "latest")
-            self.registry.notify("pull", repository, tag, now - 0.5, address=engine.address, agent=self.registry.engine_agent)
+            repository, tag = (
+                reference.split("@")[0].rsplit(":", 1) if ":" in reference.split("@")[0] else (reference, "latest")
+            )
+            self.registry.notify(
+                "pull", repository, tag, now - 0.5, address=engine.address, agent=self.registry.engine_agent
+            )
 
 
 def named(service: Service, index: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -167,6 +173,10 @@ def named(service: Service, index: int, rng: np.random.Generator) -> dict[str, A
         return {"name": f"{service.project}-{service.name}-{index + 1}", "labels": labels}
     if service.kind == "swarm":
         task = swarm_id(rng)
-        labels |= {"com.docker.swarm.task": "", "com.docker.swarm.task.id": task, "com.docker.swarm.task.name": f"{service.name}.{index + 1}.{task}"}
+        labels |= {
+            "com.docker.swarm.task": "",
+            "com.docker.swarm.task.id": task,
+            "com.docker.swarm.task.name": f"{service.name}.{index + 1}.{task}",
+        }
         return {"name": f"{service.name}.{index + 1}.{task}", "labels": labels}
     return {"name": service.name, "labels": labels}

@@ -33,7 +33,9 @@ _TYPES = {
     "request_body_len": "count", "response_body_len": "count", "status_code": "count", "tags": "set[enum]",
 }  # fmt: skip
 _FLOATS = {"ts", "duration", "rtt"}
-_STRINGS = {field for fields in FIELDS.values() for field in fields if _TYPES.get(field, "string") in {"string", "addr", "enum"}}
+_STRINGS = {
+    field for fields in FIELDS.values() for field in fields if _TYPES.get(field, "string") in {"string", "addr", "enum"}
+}
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 -- a Zeek cell is text, number, flag, list or absent
@@ -78,7 +80,28 @@ def _json_cell(field: str, value: Any) -> str:  # noqa: ANN401
 
 
 def _conn_json(row: Row) -> str:
-    ts, uid, src, sport, dst, dport, proto, service, duration, sent, got, state, lo, lr, missed, history, op, ob, rp, rb = row
+    (
+        ts,
+        uid,
+        src,
+        sport,
+        dst,
+        dport,
+        proto,
+        service,
+        duration,
+        sent,
+        got,
+        state,
+        lo,
+        lr,
+        missed,
+        history,
+        op,
+        ob,
+        rp,
+        rb,
+    ) = row
     middle = f'"service":"{service}",' if service else ""
     if duration is not None:
         middle += f'"duration":{duration:.6f},"orig_bytes":{sent},"resp_bytes":{got},'
