@@ -179,8 +179,6 @@ def image_name(reference: str) -> str:
     return f"{parts.registry}/{parts.repository}" if parts.repository else "build"
 
 
-
-
 def pod_tokens(pod_spec: Mapping[str, Any], container: Mapping[str, Any]) -> list[str]:
     """Flatten what a Kubernetes pod spec says of one of its containers, in the words of `docker_tokens`.
 

@@ -17,7 +17,7 @@ from features.evidence import Evidence, Normal, weigh
 from features.extraction import closed_until, extract_days
 from features.lake import Lake
 from features.protocols import specs
-from features.windows import WINDOW, Windows, floor_window, join_windows
+from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.aggregates import aggregate, groups
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
@@ -91,7 +91,7 @@ def train(
             f"fewer than {MIN_WINDOWS} windows of telemetry before {until:%Y-%m-%dT%H:%MZ}; "
             "ingest more, or set --until later"
         )
-    windows = join_windows(parts)
+    windows = merge_windows(parts)
     since = windows.values["window_start"].min()  # type: ignore[assignment]
     extracted = process_time()
     held_out = _held_out(windows, since, until, progress)
