@@ -130,7 +130,7 @@ def moved_tag(world: World, now: float, strong: bool) -> None:
     strike.record(
         "I03",
         "T1525 T1195.002",
-        [service.workload, f"host:{host}"],
+        [service.workload, f"host:{host}", f"ip:{address}"],
         6 * HOUR,
         f"new digest under {service.image} pushed by {agent.split()[0]}",
         "pulls config network",
@@ -185,7 +185,7 @@ def built_on_host(world: World, now: float, strong: bool) -> None:
         *candidates(host, name, tag),
         *(
             f"docker:{host}/image:{reference}"
-            for reference in ("hub-mirror.corp.example/library/debian", "library/debian")
+            for reference in ("build", "library/debian", "hub-mirror.corp.example/library/debian")
         ),
     ]
     strike.record(

@@ -77,10 +77,12 @@ def scan(world: World, now: float, strong: bool) -> None:
     ports = rng.choice([22, 2375, 2376, 4243, 5432, 6379, 8080, 10250], count)
     state = rng.choice(["S0", "REJ", "SF"], count, p=[0.62, 0.33, 0.05]).astype(object)
     world.wire.connections(ts, address, targets, ports, sizes=(60, 80, 0.01), state=state)
+    reached = set(targets.tolist())
+    met = {s.workload for s in world.services for c in s.containers if c.address in reached} - {service.workload}
     strike.record(
         "N16",
         "T1046",
-        [service.workload],
+        [service.workload, *sorted(met)],
         lasting,
         f"{count} attempts in {prefix}.0.0",
         "network",
@@ -156,7 +158,8 @@ def east_west(world: World, now: float, strong: bool) -> None:
         s for s in world.role("db", "cache") if s.containers
     ]
     count = 60 if strong else 4
-    targets = [world.pick(others).containers[0] for _ in range(3 if strong else 1)]
+    chosen = [world.pick(others) for _ in range(3 if strong else 1)]
+    targets = [other.containers[0] for other in chosen]
     for target in targets:
         port = target.spec.ports[0]
         ts = np.sort(now + strike.rng.uniform(0, HOUR, count))
@@ -171,7 +174,7 @@ def east_west(world: World, now: float, strong: bool) -> None:
     strike.record(
         "N19",
         "T1021 T1210",
-        [service.workload],
+        [service.workload, *(other.workload for other in chosen)],
         HOUR,
         f"first contact with {', '.join(t.name for t in targets)}",
         "network",

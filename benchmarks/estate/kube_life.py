@@ -135,13 +135,19 @@ def _roll(world: World, now: float, service: Service) -> None:
     world.cluster.roll_out(service, now)
 
 
+def _runner_address(world: World) -> str:
+    return world.engines[world.role("ci-runner")[0].hosts[0]].address
+
+
 def _deploy(world: World, now: float, service: Service) -> None:
     if now < service.frozen_until:
         return
     major, minor, patch = service.tag.split(".")
     service.tag = f"{major}.{minor}.{int(patch) + 1}"
     service.template = service.template.but(env={**service.template.env, "RELEASE": service.tag})
-    world.new_tag(service.repository, service.tag, now - 60, address="10.0.0.17", agent=world.registry.engine_agent)
+    world.new_tag(
+        service.repository, service.tag, now - 60, address=_runner_address(world), agent=world.registry.engine_agent
+    )
     actor = world.cluster.robots["argocd"][0]
     body = {"spec": {"template": {"spec": {"containers": [{"name": service.name, "image": service.image}]}}}}
     world.cluster.audit(now, actor, "patch", "deployments", group="apps", name=service.name, level="Request", body=body)

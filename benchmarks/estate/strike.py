@@ -116,6 +116,5 @@ def candidates(host: str, name: str, image: str) -> list[str]:
     short = repository.split("/", 1)[1] if "." in repository.split("/")[0] and "/" in repository else repository
     by_name, by_image = f"docker:{host}/{name}", [f"docker:{host}/image:{short}", f"docker:{host}/image:{repository}"]
     generated = "_" in name
-    return list(
-        dict.fromkeys([*by_image, by_name, f"host:{host}"] if generated else [by_name, *by_image, f"host:{host}"])
-    )
+    own = [f"host:{host}", f"ip:10.0.0.{10 + int(host[1:])}"]  # pulls and their flows are the host's
+    return list(dict.fromkeys([*by_image, by_name, *own] if generated else [by_name, *by_image, *own]))
