@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """Judge scores against the ground truth as an analyst would: in alerts, not in windows.
 
 Strange windows of one workload less than six hours apart are one alert. An alert is true when it overlaps an attack on
@@ -46,7 +47,7 @@ class Score(msgspec.Struct):
 
 
 def seconds(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 @dataclass
@@ -109,7 +110,7 @@ class Judge:
         self.days = (max(s.at for s in scores) + window - min(s.at for s in scores)) / 86_400
         self.workloads = len({s.workload for s in scores})
         for score in scores:
-            for attack in self.by_workload.get(score.workload, ()):
+            for attack in self.by_workload.get(score.workload.lower(), ()):
                 if self._overlaps(score.at, score.at + window, attack) and score.bits > attack.bits:
                     attack.best = score
         self.curve = self._sweep()
@@ -118,7 +119,7 @@ class Judge:
         return low < attack.end + self.grace and high > attack.start
 
     def _true(self, workload: str, low: float, high: float) -> bool:
-        return any(self._overlaps(low, high, attack) for attack in self.by_workload.get(workload, ()))
+        return any(self._overlaps(low, high, attack) for attack in self.by_workload.get(workload.lower(), ()))
 
     def _runs(self, workload: str, moments: list[float]) -> list[tuple[float, float, bool]]:
         runs: list[tuple[float, float, bool]] = []
@@ -131,8 +132,9 @@ class Judge:
         return runs
 
     def _sweep(self) -> Curve:
-        curve, moments, false = Curve(), defaultdict(list), defaultdict(int)
-        total = 0
+        curve, total = Curve(), 0
+        moments: dict[str, list[float]] = defaultdict(list)
+        false: dict[str, int] = defaultdict(int)
         for score in sorted(self.scores, key=lambda s: -s.bits)[:_LIMIT]:
             insort(moments[score.workload], score.at)
             count = sum(not true for _, _, true in self._runs(score.workload, moments[score.workload]))
@@ -166,7 +168,7 @@ class Judge:
         moments = [
             s.at
             for s in self.scores
-            if s.workload in attack.workloads
+            if s.workload.lower() in attack.workloads
             and s.bits >= threshold
             and self._overlaps(s.at, s.at + self.window, attack)
         ]
@@ -264,7 +266,7 @@ def read_attacks(path: Path) -> list[Attack]:
             item,
             seconds(item["start"]),
             seconds(item["end"]),
-            frozenset([item["workload"], *item.get("workloads", [])]),
+            frozenset(name.lower() for name in [item["workload"], *item.get("workloads", [])]),
         )
         for item in items
     ]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """Command line of the estate simulator."""
 
 import argparse
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.estate import campaign, changes, jobs, kube, topology, traffic
+from benchmarks.estate import campaign, changes, jobs, kube_life, topology, traffic
 from benchmarks.estate.engine import Engine
 from benchmarks.estate.ids import parse_iso
 from benchmarks.estate.outside import Outside
@@ -54,7 +55,7 @@ def make(options: Options) -> World:
     topology.populate(world)
     pods = round(options.workloads * 0.08)
     if options.workloads >= 8:
-        world.cluster = kube.build(world, max(2, pods))
+        world.cluster = kube_life.build(world, max(2, pods))
     jobs.schedule(world)
     changes.schedule(world)
     campaign.schedule(world)

@@ -1,15 +1,18 @@
+# ruff: noqa: E501 -- tables and wire forms stay in rows
+# ruff: noqa: FBT001 -- the queue of acts calls by position
 """Chains of weak steps that belong together."""
 
 import numpy as np
 
-from benchmarks.estate.attack_network import borrow, mine, upload
+from benchmarks.estate.attack_channels import borrow
+from benchmarks.estate.attack_network import mine, upload
 from benchmarks.estate.attack_runtime import drop
 from benchmarks.estate.engine import Container, Spec
 from benchmarks.estate.strike import TOOLS, Strike, candidates
 from benchmarks.estate.world import HOUR, MINUTE, World
 
 
-def pull_beacon_mine(world: World, now: float, strong: bool) -> None:  # noqa: FBT001 -- called by the queue
+def pull_beacon_mine(world: World, now: float, strong: bool) -> None:
     """C01: pull from an unknown registry, run, call home, mine."""
     strike = Strike(world, now, strong)
     host, name = strike.host(), strike.hiding_name()
@@ -35,13 +38,13 @@ def pull_beacon_mine(world: World, now: float, strong: bool) -> None:  # noqa: F
     )
 
 
-def drop_beacon_upload(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def drop_beacon_upload(world: World, now: float, strong: bool) -> None:
     """C02: a tool dropped through exec, a borrowed name, an upload, over six hours."""
     strike = Strike(world, now, strong)
     lasting = 6 * HOUR
     service = strike.victim("api", "worker", "web", lasting=lasting)
     container: Container = service.containers[0]
-    drop(strike, service, container)
+    drop(strike, container)
     known = [site.name for s in world.services for site, _ in s.sites] or ["git.corp.example"]
     borrow(
         strike,

@@ -1,3 +1,5 @@
+# ruff: noqa: E501 -- tables and wire forms stay in rows
+# ruff: noqa: FBT001 -- the queue of acts calls by position
 """Images from where they should not come: unknown registries, unknown publishers, moved tags, builds and commits on hosts."""
 
 import numpy as np
@@ -26,7 +28,7 @@ _LOOKALIKES = (
 )
 
 
-def unknown_registry(world: World, now: float, strong: bool) -> None:  # noqa: FBT001 -- called by the queue, as are all below
+def unknown_registry(world: World, now: float, strong: bool) -> None:
     """I01: a look-alike image from a registry never seen, run under a name that sounds like the platform's."""
     strike = Strike(world, now, strong)
     host, name = strike.host(), strike.hiding_name()
@@ -71,7 +73,7 @@ def _run_and_call(world: World, now: float, strike: Strike, host: str, spec: Spe
     strike.call_home(ts, container.address, site, TOOLS["curl" if strike.strong else "go"], uri="/s/check.php")
 
 
-def unknown_publisher(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def unknown_publisher(world: World, now: float, strong: bool) -> None:
     """I02: a known public registry, a publisher nobody here has used."""
     strike = Strike(world, now, strong)
     host, name = strike.host(), engine_name(strike.rng)
@@ -110,7 +112,7 @@ def unknown_publisher(world: World, now: float, strong: bool) -> None:  # noqa: 
     )
 
 
-def moved_tag(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def moved_tag(world: World, now: float, strong: bool) -> None:
     """I03: other content under an existing tag, recreated from it; then traffic from a service whose code did not change."""
     strike = Strike(world, now, strong)
     service = strike.victim("worker", "api", replicated=not strong, lasting=6 * HOUR)
@@ -128,7 +130,7 @@ def moved_tag(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
     strike.record(
         "I03",
         "T1525 T1195.002",
-        [service.workload, f"host:{host}"],
+        [service.workload, f"host:{host}", f"ip:{address}"],
         6 * HOUR,
         f"new digest under {service.image} pushed by {agent.split()[0]}",
         "pulls config network",
@@ -149,7 +151,7 @@ def _recreate(world: World, now: float, strike: Strike, service: Service, contai
     strike.call_home(strike.beacon_times(fresh.started + 20, 5 * HOUR, period, 0.3), fresh.address, site, who)
 
 
-def built_on_host(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def built_on_host(world: World, now: float, strong: bool) -> None:
     """I05: an image built on a production host from an approved base, then run; it was never pulled."""
     strike = Strike(world, now, strong)
     host = strike.host()
@@ -183,7 +185,7 @@ def built_on_host(world: World, now: float, strong: bool) -> None:  # noqa: FBT0
         *candidates(host, name, tag),
         *(
             f"docker:{host}/image:{reference}"
-            for reference in ("hub-mirror.corp.example/library/debian", "library/debian")
+            for reference in ("build", "library/debian", "hub-mirror.corp.example/library/debian")
         ),
     ]
     strike.record(
@@ -197,7 +199,7 @@ def built_on_host(world: World, now: float, strong: bool) -> None:  # noqa: FBT0
     )
 
 
-def committed(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def committed(world: World, now: float, strong: bool) -> None:
     """I07: a live container committed to the tag that the next start will use."""
     strike = Strike(world, now, strong)
     service = strike.victim("web", "api", "admin", lasting=4 * HOUR)

@@ -1,4 +1,8 @@
+# ruff: noqa: E501 -- tables and wire forms stay in rows
+# ruff: noqa: FBT001 -- the queue of acts calls by position
 """Abuse of the Kubernetes API, as its audit log shows it."""
+
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +34,7 @@ def _thief(strike: Strike, service: Service) -> Actor:
     return account(cluster.namespace, service.name, other.containers[0].address, "Go-http-client/2.0")
 
 
-def stolen_token(world: World, now: float, strong: bool) -> None:  # noqa: FBT001 -- called by the queue, as are all below
+def stolen_token(world: World, now: float, strong: bool) -> None:
     """E03: a token read through exec, then used from an address that is not its pod's."""
     strike = Strike(world, now, strong)
     service, cluster = _service(strike), world.cluster
@@ -57,7 +61,7 @@ def stolen_token(world: World, now: float, strong: bool) -> None:  # noqa: FBT00
     )
 
 
-def all_secrets(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def all_secrets(world: World, now: float, strong: bool) -> None:
     """E04: every secret in one list; dampened, one by one over hours."""
     strike = Strike(world, now, strong)
     service, cluster = _service(strike), world.cluster
@@ -89,7 +93,7 @@ def all_secrets(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
     )
 
 
-def probing(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def probing(world: World, now: float, strong: bool) -> None:
     """E05: what may this account do? Reviews and refusals."""
     strike = Strike(world, now, strong)
     service, cluster = _service(strike), world.cluster
@@ -137,7 +141,7 @@ def probing(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
     )
 
 
-def admin_binding(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def admin_binding(world: World, now: float, strong: bool) -> None:
     """E09: a new account bound to everything; dampened, a long-lived token for an existing one."""
     strike = Strike(world, now, strong)
     cluster = world.cluster
@@ -189,23 +193,31 @@ def admin_binding(world: World, now: float, strong: bool) -> None:  # noqa: FBT0
     )
 
 
-def privileged_pod(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def privileged_pod(world: World, now: float, strong: bool) -> None:
     """D01 in Kubernetes: a pod by hand with the node's file system."""
     strike = Strike(world, now, strong)
     cluster = world.cluster
     actor, name = world.pick(cluster.people), f"{world.outside.word()}-debug"
-    container = {
+    container: dict[str, Any] = {
         "name": "c",
         "image": "alpine:3.20",
         "command": ["sleep", "1d"],
         "volumeMounts": [{"name": "r", "mountPath": "/host"}],
     }
-    spec = {"containers": [container], "volumes": [{"name": "r", "hostPath": {"path": "/" if strong else "/var/log"}}]}
+    spec: dict[str, Any] = {
+        "containers": [container],
+        "volumes": [{"name": "r", "hostPath": {"path": "/" if strong else "/var/log"}}],
+    }
     if strong:
         container["securityContext"] = {"privileged": True}
         spec |= {"hostPID": True, "hostNetwork": True}
-    body = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name, "namespace": cluster.namespace}, "spec": spec}
-    reply = {**body, "metadata": {**body["metadata"], "uid": uuid(strike.rng)}}  # type: ignore[dict-item]
+    body: dict[str, Any] = {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": name, "namespace": cluster.namespace},
+        "spec": spec,
+    }
+    reply = {**body, "metadata": {**body["metadata"], "uid": uuid(strike.rng)}}
     cluster.audit(now, actor, "create", "pods", level="RequestResponse", name=name, body=body, reply=reply)
     if strong:
         cluster.audit(
@@ -231,7 +243,7 @@ def privileged_pod(world: World, now: float, strong: bool) -> None:  # noqa: FBT
     )
 
 
-def pod_beacon(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def pod_beacon(world: World, now: float, strong: bool) -> None:
     """N01 from a pod."""
     strike = Strike(world, now, strong)
     service = _service(strike)

@@ -1,4 +1,8 @@
+# ruff: noqa: E501 -- tables and wire forms stay in rows
+# ruff: noqa: FBT001 -- the queue of acts calls by position
 """Weaker runtime configuration, escapes to the host, commands inside containers, monitoring switched off."""
+
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +25,7 @@ _SMALL_WINDOWS = (
 )
 
 
-def privileged_host_bind(world: World, now: float, strong: bool) -> None:  # noqa: FBT001 -- called by the queue, as are all below
+def privileged_host_bind(world: World, now: float, strong: bool) -> None:
     """D01: a short privileged container with the host's root in it; dampened, a small directory of the host."""
     strike = Strike(world, now, strong)
     host, image = (
@@ -31,7 +35,7 @@ def privileged_host_bind(world: World, now: float, strong: bool) -> None:  # noq
     name = engine_name(strike.rng)
     if strong:
         target = str(world.pick(["/:/host", "/:/hs", "/:/mnt/root"]))
-        settings = {"Privileged": True, "PidMode": "host", "Binds": [target], "AutoRemove": True}
+        settings: dict[str, Any] = {"Privileged": True, "PidMode": "host", "Binds": [target], "AutoRemove": True}
         command = ["chroot", target.split(":")[1], "sh", "-c", "id"]
         world.pull(host, image, now - 4)
     else:
@@ -49,7 +53,7 @@ def privileged_host_bind(world: World, now: float, strong: bool) -> None:  # noq
     )
 
 
-def weaker_recreate(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def weaker_recreate(world: World, now: float, strong: bool) -> None:
     """D04: the same service, image and name, created again with less around it; no rollout of its siblings."""
     strike = Strike(world, now, strong)
     service = strike.victim("api", "worker", "web", "admin", replicated=True, lasting=5 * HOUR)
@@ -89,7 +93,7 @@ def _swap(world: World, now: float, service: Service, container: Container, spec
             service.leases.append(fresh.lease)
 
 
-def shared_namespace(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def shared_namespace(world: World, now: float, strong: bool) -> None:
     """D06: a container inside another's network and process namespace; its flows carry the victim's address."""
     strike = Strike(world, now, strong)
     service = strike.victim("db", "cache", "queue", lasting=4 * HOUR)
@@ -118,7 +122,7 @@ def shared_namespace(world: World, now: float, strong: bool) -> None:  # noqa: F
     )
 
 
-def second_network(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def second_network(world: World, now: float, strong: bool) -> None:
     """D07: a running container attached to another project's network, then connections to that project's database."""
     strike = Strike(world, now, strong)
     service = strike.victim("web", "worker", "admin", lasting=3 * HOUR)
@@ -151,7 +155,7 @@ def second_network(world: World, now: float, strong: bool) -> None:  # noqa: FBT
     )
 
 
-def monitoring_off(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def monitoring_off(world: World, now: float, strong: bool) -> None:
     """D10: the log shipper of a host stopped for good; dampened, one service created again without a log driver."""
     strike = Strike(world, now, strong)
     shippers = [s for s in world.role("log-shipper") if s.containers]
@@ -183,7 +187,7 @@ def monitoring_off(world: World, now: float, strong: bool) -> None:  # noqa: FBT
     )
 
 
-def exec_burst(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def exec_burst(world: World, now: float, strong: bool) -> None:
     """E01: reconnaissance commands one after the other; dampened, one shell at night in which the rest is typed."""
     strike = Strike(world, now, strong)
     service = strike.victim("db", "cache", "queue", "api", "web")
@@ -213,11 +217,11 @@ def exec_burst(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
     )
 
 
-def tool_drop(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def tool_drop(world: World, now: float, strong: bool) -> None:
     """E02: a file copied in and started detached from a temporary path; its exec does not end."""
     strike = Strike(world, now, strong)
     service = strike.victim("api", "worker", "web", "cache", lasting=4 * HOUR)
-    drop(strike, service, service.containers[0])
+    drop(strike, service.containers[0])
     if strong:
         ts = strike.beacon_times(now + 12, 3 * HOUR, 90, 0.25)
         strike.call_home(ts, service.containers[0].address, world.outside.stranger(), TOOLS["python"])
@@ -232,7 +236,7 @@ def tool_drop(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
     )
 
 
-def drop(strike: Strike, service: Service, container: Container) -> None:
+def drop(strike: Strike, container: Container) -> None:
     engine, path = strike.world.engines[container.host], strike.hiding_path()
     engine.of(container, "extract-to-dir", strike.now)
     if strike.strong:
@@ -240,7 +244,7 @@ def drop(strike: Strike, service: Service, container: Container) -> None:
     engine.execute(container, f"sh -c {path} &" if strike.strong else f"python3 {path}", strike.now + 5, lasts=None)
 
 
-def silent_restart_policy(world: World, now: float, strong: bool) -> None:  # noqa: FBT001
+def silent_restart_policy(world: World, now: float, strong: bool) -> None:
     """D05: limits lifted and restart made permanent in place."""
     strike = Strike(world, now, strong)
     service = strike.victim("cache", "db", "queue", "search")

@@ -1,3 +1,5 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """A Docker Engine per host as its API shows it: events, inspect snapshots, addresses that are leased and reused."""
 
 from dataclasses import dataclass, field, replace
@@ -29,7 +31,7 @@ class Spec:
     tty: bool = False
     hostname: str = ""
 
-    def but(self, **changes: Any) -> "Spec":  # noqa: ANN401
+    def but(self, **changes: Any) -> "Spec":
         return replace(self, **changes)
 
 
@@ -124,7 +126,7 @@ class Engine:
 
     def pull(self, reference: str, now: float) -> None:
         self.local[reference] = self.images.setdefault(reference, digest(self.rng))
-        name = reference.split("@")[0]
+        name = reference.split("@", maxsplit=1)[0]
         name = name.rsplit(":", 1)[0] if ":" in name.rsplit("/", 1)[-1] else name
         self.emit("image", "pull", reference, {"name": name}, now)
 

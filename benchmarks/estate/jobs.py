@@ -1,12 +1,14 @@
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """Short-lived containers of a healthy estate: CI jobs, nightly backups, package upgrades, developers' boxes, pull bursts."""
 
 import numpy as np
 
 from benchmarks.estate.engine import Container, Spec
 from benchmarks.estate.ids import hex_id
-from benchmarks.estate.traffic import rhythm
+from benchmarks.estate.rhythm import rhythm
+from benchmarks.estate.sink import DAY
 from benchmarks.estate.wire import Shape, Site, client
-from benchmarks.estate.world import DAY, HOUR, MINUTE, Service, World
+from benchmarks.estate.world import HOUR, MINUTE, Service, World
 
 _BASES = (
     "hub-mirror.corp.example/library/python:3.12-slim", "hub-mirror.corp.example/library/node:20",

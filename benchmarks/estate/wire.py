@@ -1,3 +1,5 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """Turns arrays of connections into rows of Zeek logs that agree with each other: uid, name look-up, TLS, HTTP."""
 
 import hashlib
@@ -81,15 +83,15 @@ class Wire:
     def connections(
         self,
         ts: np.ndarray,
-        src: Any,  # noqa: ANN401 -- array or one address for all, as every argument below
-        dst: Any,  # noqa: ANN401
-        port: Any,  # noqa: ANN401
+        src: Any,
+        dst: Any,
+        port: Any,
         *,
         sizes: tuple[Any, Any, Any],
         proto: str = "tcp",
         service: str | None = None,
-        state: Any = "SF",  # noqa: ANN401
-        sport: Any = None,  # noqa: ANN401
+        state: Any = "SF",
+        sport: Any = None,
     ) -> tuple[Objects, np.ndarray]:
         """Write conn rows; return their uids and client ports. `sizes` is bytes sent, bytes received, seconds."""
         count = len(ts)
@@ -124,7 +126,7 @@ class Wire:
             known[address] = address.startswith(_INTERNAL)
         return np.array([known[address] for address in addresses], dtype=bool)
 
-    def look_up(self, ts: np.ndarray, src: Any, query: Any, answer: Any, **options: Any) -> None:  # noqa: ANN401
+    def look_up(self, ts: np.ndarray, src: Any, query: Any, answer: Any, **options: Any) -> None:
         """Write DNS questions to the resolver with their conn rows; an answer of None is NXDOMAIN."""
         count = len(ts)
         if not count:
@@ -152,7 +154,7 @@ class Wire:
         ]  # fmt: skip
         self.sink.columns("dns", columns)
 
-    def tls(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:  # noqa: ANN401
+    def tls(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:
         """Write TLS connections: `sizes`, `who` (Client), `name` (SNI or None), optional `established`, `state`."""
         count, who = len(ts), options["who"]
         uid, sport = self.connections(
@@ -172,7 +174,7 @@ class Wire:
         ]  # fmt: skip
         self.sink.columns("ssl", columns)
 
-    def http(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:  # noqa: ANN401
+    def http(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:
         """Write HTTP requests: `sizes`, `agent`, `host`, `uri`, optional `method`, `status`, `referrer`, `body`."""
         count = len(ts)
         sizes = options["sizes"]
@@ -194,7 +196,7 @@ class Wire:
         ]  # fmt: skip
         self.sink.columns("http", columns)
 
-    def to_site(self, ts: np.ndarray, src: Any, site: Site, who: Client, sizes: Any, **options: Any) -> None:  # noqa: ANN401
+    def to_site(self, ts: np.ndarray, src: Any, site: Site, who: Client, sizes: Any, **options: Any) -> None:
         """Write TLS connections to a site, each address of it resolved before its first use."""
         if not len(ts):
             return
@@ -215,7 +217,7 @@ class Wire:
             self.tls(ts, src, dst, site.port, sizes=sizes, who=who, name=site.name, server=site.server, alpn="h2")
 
 
-def _objects(value: Any, count: int) -> Objects:  # noqa: ANN401
+def _objects(value: Any, count: int) -> Objects:
     if isinstance(value, np.ndarray):
         return value if value.dtype == object else value.astype(object)
     out = np.empty(count, dtype=object)

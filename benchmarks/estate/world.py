@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
 """What every part of the simulation shares: the clock, the engines, the services, the outside and the ground truth."""
 
 import heapq
@@ -58,7 +59,7 @@ class Service:
     sites: list[tuple[Site, float]] = field(default_factory=list)
     health_every: float = 0.0
     heartbeat: Site | None = None
-    containers: list[Container] = field(default_factory=list)
+    containers: list[Any] = field(default_factory=list)
     leases: list[Lease] = field(default_factory=list)
     frozen_until: float = 0.0
     last_release: float = 0.0
@@ -100,7 +101,7 @@ class World:
     _queue: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(default_factory=list)
     _serial: int = 0
 
-    def at(self, when: float, act: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401
+    def at(self, when: float, act: Callable[..., None], *arguments: Any) -> None:
         self._serial += 1
         heapq.heappush(self._queue, (when, self._serial, act, arguments))
 
@@ -115,7 +116,7 @@ class World:
     def find(self, project: str, name: str) -> Service | None:
         return next((s for s in self.services if s.project == project and s.name == name), None)
 
-    def pick(self, items: list[Any]) -> Any:  # noqa: ANN401
+    def pick(self, items: list[Any]) -> Any:
         return items[int(self.rng.integers(len(items)))]
 
     def launch(
@@ -152,13 +153,15 @@ class World:
         """Pull on a host: engine event, flow from the host to the registry, notification of an own registry."""
         engine = self.engines[host]
         engine.pull(reference, now)
-        registry = reference.split("/")[0] if "." in reference.split("/")[0] else "docker.io"
+        registry = reference.split("/", maxsplit=1)[0] if "." in reference.split("/", maxsplit=1)[0] else "docker.io"
         site = self.outside.registries.get(registry) or self.outside.registry(registry)
         sizes = (4_000, int(self.rng.lognormal(16.5, 1.2)), float(self.rng.uniform(1, 15)))
         self.wire.to_site(np.array([now - sizes[2]]), engine.address, site, self.outside.engine_client, sizes)
         if registry == "registry.corp.example":
             repository, tag = (
-                reference.split("@")[0].rsplit(":", 1) if ":" in reference.split("@")[0] else (reference, "latest")
+                reference.split("@", maxsplit=1)[0].rsplit(":", 1)
+                if ":" in reference.split("@", maxsplit=1)[0]
+                else (reference, "latest")
             )
             self.registry.notify(
                 "pull", repository, tag, now - 0.5, address=engine.address, agent=self.registry.engine_agent
