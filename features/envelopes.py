@@ -89,5 +89,5 @@ def _google(entry: Record, payload: dict[str, Any]) -> Iterator[Record | Malform
         "responseObject": payload.get("response") if isinstance(payload.get("response"), dict) else None,
         "responseStatus": {"code": 403} if refused else {},
         "annotations": {"authorization.k8s.io/decision": "allow" if all(granted) and not refused else "forbid"},
-        "requestReceivedTimestamp": entry.get("timestamp"),
+        "requestReceivedTimestamp": entry.get("timestamp") or payload.get("timestamp"),
     }

@@ -1,6 +1,7 @@
 """Kubernetes audit events: who asked the API server for what, and what the objects in them tell of pods."""
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,9 +32,9 @@ class KubernetesAudit:
 
     def recognises(self, record: Record) -> bool:
         """Say from the keys whether this is an audit event of a Kubernetes API server."""
-        if "verb" in record or "requestURI" in record:
-            return "user" in record or "objectRef" in record or "auditID" in record
-        return False
+        if "auditID" in record or "sourceIPs" in record:
+            return "verb" in record or "requestURI" in record or "user" in record
+        return "verb" in record and ("user" in record or "objectRef" in record)
 
     def parse(self, record: Record, host: str | None) -> list[Row]:
         """Turn one event into an `audit` row and rows for what its objects tell."""
@@ -57,7 +58,7 @@ class KubernetesAudit:
         }
         annotations = mapping(record.get("annotations"), "annotations")
         audit = {"kind": "audit", "uri": request.uri, "rule": text(annotations.get(_DECISION), _DECISION)}
-        return [base | audit, *(base | row for row in _told(request))]
+        return [base | audit, *(base | row for row in _told(request, base["status"]))]
 
 
 class _Request:
@@ -96,7 +97,15 @@ def _manifest(value: object) -> Mapping[str, Any]:
     return {} if isinstance(value, list) else mapping(value, "requestObject")
 
 
-def _told(request: _Request) -> Iterator[Row]:
+def _told(request: _Request, status: int | None) -> Iterator[Row]:
+    if request.uri and "dryRun=" in request.uri:
+        return
+    # what was refused did not come to pass; a session or a configuration that was asked for is worth knowing even so
+    rows = _asked_for(request)
+    yield from (row for row in rows if row["kind"] != "lifecycle" or status is None or status < HTTPStatus.BAD_REQUEST)
+
+
+def _asked_for(request: _Request) -> Iterator[Row]:
     if request.resource == "pods":
         yield from _pods(request)
     elif request.resource in TEMPLATES and request.subresource is None:
