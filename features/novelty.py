@@ -5,7 +5,8 @@ image's and cohort's other workloads too, or new to the whole fleet. The three a
 window of the workload, learnt in the later half of the workload's life (in the first half everything is new) and
 shrunk towards the cohort and the fleet. A crawler that meets new domains all day is not surprised by one more. A known
 item is judged by the share of windows that met one as rare as it. An item that stays is met again: at its (k+1)-th
-window since the baseline ended it is k + 1 times less surprising.
+window since the baseline ended it is k + 1 times less surprising. Several new items in one window are rarer than one:
+n of them are n times more surprising.
 """
 
 from dataclasses import dataclass
@@ -61,6 +62,10 @@ def _keyed() -> list[str]:
     return [name for name, spec in specs().items() if spec.keyed]
 
 
+def _features() -> list[str]:
+    return [name for name, spec in specs().items() if spec.kind == "items"]
+
+
 def _novel(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
     """Count, per workload and feature, the later windows in which it met an item new at each level."""
     own = pl.col("first_seen")
@@ -91,7 +96,7 @@ def expect(baseline: Baseline) -> Novelty:
     items = baseline.items.join(facts, on="workload")
     lived = baseline.workloads.select("workload", "cohort", (pl.col("windows") / 2).alias("later"))
     met = (
-        lived.join(items.select("feature").unique(), how="cross")
+        lived.join(pl.DataFrame({"feature": _features()}), how="cross")
         .join(_novel(baseline, items), on=KEYS, how="left")
         .fill_null(0)
         .sort(KEYS)
@@ -204,7 +209,8 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
         .otherwise(pl.max_horizontal(two, three))
     )
     met_again = pl.col("window_start").rank("dense").over(*KEYS, "item")
-    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2))
+    at_once = pl.len().over("row", "feature", "level")
+    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2) + at_once.log(2))
     found = found.with_columns(bits.clip(lower_bound=0).alias("bits"), _key())
     known_key = expected.keys.with_columns(yes.alias("has_key"))
     found = found.join(known_key, on=["feature", "key"], how="left").with_columns(

@@ -57,7 +57,7 @@ class Network:
         ),
         FeatureSpec(
             "network.new_port", "items", "port", "external ports talked to, with protocol", "T1571",
-            "first use of external port {value} ({expected})", "impersonation",
+            "first use of external port {value} ({expected})", "impersonation", weight=0.8,
         ),
         FeatureSpec(
             "network.impersonation", "items", "mismatch", "protocols not of their port", "T1001.003",
@@ -101,7 +101,7 @@ class Network:
         ),
         FeatureSpec(
             "network.query_type", "items", "query type", "DNS query types used", "T1071.004",
-            "first use of DNS query type {value} ({expected})", "dns",
+            "first use of DNS query type {value} ({expected})", "dns", weight=0.6,
         ),
         FeatureSpec(
             "network.new_name", "items", "domain", "registered domains asked for in DNS", "T1071.004",
