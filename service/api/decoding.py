@@ -1,0 +1,116 @@
+"""Reads bodies and query strings into typed structs, or refuses them saying where and why."""
+
+import re
+import zlib
+from typing import TypeVar
+
+import msgspec
+from flask import current_app, request
+
+from service.api.problems import Fault, refuse
+
+T = TypeVar("T")
+_JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
+_PLACE = re.compile(r" - at `\$?(.*)`$")
+
+
+def read_body() -> bytes:
+    """Read the body of the current request: JSON, optionally gzip-compressed, within the limits of the settings.
+
+    Raises
+    ------
+    ProblemError
+        413 if it is too large, 415 if it is not JSON or compressed another way, 400 if the compression is damaged.
+    """
+    if not _JSON.fullmatch(request.mimetype):
+        raise refuse(415, f"Send application/json, not {request.mimetype or 'a body without a content type'}.")
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise refuse(415, f"Send the body as it is or with gzip, not {encoding}.")
+    raw = request.get_data(cache=False)
+    return inflate(raw, current_app.config["MAX_INFLATED_LENGTH"]) if encoding == "gzip" else raw
+
+
+def inflate(raw: bytes, limit: int) -> bytes:
+    """Inflate gzip data (one or more members) without ever holding more than `limit` bytes of it.
+
+    Raises
+    ------
+    ProblemError
+        413 if it would inflate to more, 400 if it is damaged.
+    """
+    parts, room = [], limit
+    while raw:
+        stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            part = stream.decompress(raw, room + 1)
+        except zlib.error as error:
+            raise refuse(400, f"The gzip data is damaged: {error}.") from None
+        room -= len(part)
+        if room < 0:
+            raise refuse(413, f"The body inflates to more than {limit} bytes; send less at a time.")
+        if not stream.eof:
+            raise refuse(400, "The gzip data is cut short.")
+        parts.append(part)
+        raw = stream.unused_data
+    return b"".join(parts)
+
+
+def decode(raw: bytes | msgspec.Raw, kind: type[T], place: str = "#") -> T:
+    """Decode JSON into `kind`; unknown fields are ignored.
+
+    Parameters
+    ----------
+    place
+        Pointer to `raw` within the whole body, for messages.
+
+    Raises
+    ------
+    ProblemError
+        400 if it is not JSON (NaN and Infinity are not), 422 if it is of another type or shape, with a pointer.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        fault = _fault(str(error), place)
+        raise refuse(422, f"{fault.detail} (at {fault.pointer})", errors=[fault]) from None
+    except msgspec.DecodeError as error:
+        raise refuse(400, f"The body is not JSON: {error}.") from None
+    except UnicodeDecodeError as error:
+        raise refuse(400, f"The body is not UTF-8: {error}.") from None
+    except RecursionError:
+        raise refuse(400, "The body is nested too deeply.") from None
+
+
+def read_query(kind: type[T]) -> T:
+    """Decode the query string of the current request into `kind`.
+
+    Raises
+    ------
+    ProblemError
+        422 if a parameter is unknown (a misspelt filter would otherwise answer another question), repeated, or has a
+        value it cannot have.
+    """
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}  # type: ignore[arg-type,type-var]  # T is a struct here
+    given = request.args.to_dict(flat=False)
+    for name, values in given.items():
+        if name not in known:
+            raise refuse(422, f"There is no parameter {name!r}; there are {', '.join(sorted(known))}.")
+        if len(values) > 1:
+            raise refuse(422, f"The parameter {name!r} is given more than once.")
+    try:
+        return msgspec.convert({name: values[0] for name, values in given.items()}, kind, strict=False)
+    except msgspec.ValidationError as error:
+        fault = _fault(str(error), "")
+        name = fault.pointer.strip("/")
+        raise refuse(
+            422, f"The parameter {name!r} is wrong: {fault.detail}.", errors=[Fault(detail=fault.detail)]
+        ) from None
+
+
+def _fault(message: str, place: str) -> Fault:
+    """Turn msgspec's `... - at `$.windows[3].features`` into a sentence and a JSON pointer."""
+    found = _PLACE.search(message)
+    path = found[1] if found else ""
+    steps = re.sub(r"\[(\d+)\]", r".\1", path).replace("[...]", "").replace("key in ", "")
+    return Fault(detail=message[: found.start()] if found else message, pointer=place + steps.replace(".", "/"))

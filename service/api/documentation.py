@@ -1,0 +1,66 @@
+"""The OpenAPI document and a page that renders it, which work without any other site."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, current_app, render_template
+
+from service.api import health, models, scores, workloads
+from service.api.openapi import document
+from service.api.operations import Resource
+
+resource = Resource("documentation")
+RESOURCES = (scores.resource, workloads.resource, models.resource, health.resource, resource)
+pages = Blueprint("documentation", __name__, template_folder="templates")
+
+
+@resource.operation("GET", "/v1/openapi.json", answer=dict)
+def get_openapi() -> dict[str, Any]:
+    """Give this document."""
+    return current_document()
+
+
+@pages.get("/docs")
+def docs() -> Response:
+    """Show the document as a page."""
+    return Response(render_template("docs.html", spec=current_document(), example=example))
+
+
+def current_document() -> dict[str, Any]:
+    """Give the document of this application, built once."""
+    found: dict[str, Any] = current_app.extensions.setdefault("wharfinger.openapi", None) or build()
+    current_app.extensions["wharfinger.openapi"] = found
+    return found
+
+
+def build() -> dict[str, Any]:
+    """Build the document of every resource."""
+    try:
+        here = version("wharfinger")
+    except PackageNotFoundError:
+        here = "0"
+    return document([one for each in RESOURCES for one in each.operations], here)
+
+
+def example(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """Render what a schema looks like: names and types, with references followed once."""
+    return msgspec.json.format(msgspec.json.encode(_shape(schema, schemas, ())), indent=2).decode()
+
+
+def _shape(schema: dict[str, Any], schemas: dict[str, Any], seen: tuple[str, ...]) -> Any:  # noqa: ANN401 -- JSON
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"<{name}>" if name in seen else _shape(schemas[name], schemas, (*seen, name))
+    if options := schema.get("anyOf"):
+        shapes = [_shape(option, schemas, seen) for option in options]
+        return shapes[0] if not all(isinstance(one, str) for one in shapes) else " or ".join(dict.fromkeys(shapes))
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if properties := schema.get("properties"):
+        return {name: _shape(part, schemas, seen) for name, part in properties.items()}
+    if schema.get("type") == "array":
+        return [_shape(schema.get("items", {}), schemas, seen)]
+    if isinstance(extra := schema.get("additionalProperties"), dict):
+        return {"<name>": _shape(extra, schemas, seen)}
+    return schema.get("format") or schema.get("type", "any")

@@ -1,0 +1,119 @@
+"""The OpenAPI 3.1 document, made from the declared operations and their types."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from service.api.operations import COMMON, Operation
+from service.api.problems import MEDIA_TYPE, Problem
+
+_RULE_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
+_REF = "#/components/schemas/{name}"
+_MEANINGS = {
+    400: "The request is not well-formed.",
+    403: "The request comes from another web site.",
+    404: "There is no such thing.",
+    405: "The path does not take this method.",
+    409: "The state of the thing does not allow it.",
+    413: "The body is too large.",
+    415: "The body is of another media type.",
+    422: "The request is well-formed, but a value in it is not acceptable.",
+    500: "The service made an error.",
+    503: "The service cannot answer now.",
+}
+
+
+def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
+    """Build the document.
+
+    Parameters
+    ----------
+    operations
+        Every endpoint, in the order in which they are to be shown.
+    version
+        Version of the service.
+    """
+    operations = list(operations)
+    types = [
+        Problem,
+        *(kind for one in operations for kind in (one.answer, one.body) if kind and not isinstance(kind, str)),
+    ]
+    queries = [one.query for one in operations if one.query]
+    _, schemas = msgspec.json.schema_components([*types, *queries], ref_template=_REF)
+    paths: dict[str, dict[str, Any]] = {}
+    for one in operations:
+        path = _RULE_VARIABLE.sub(r"{\1}", one.path)
+        paths.setdefault(path, {})[one.method.lower()] = _operation(one, schemas)
+    for query in queries:
+        schemas.pop(query.__name__, None)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Wharfinger",
+            "version": version,
+            "description": "Anomaly scores of container workloads, explained. Rank by `bits`. Times are RFC 3339 in UTC.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def _operation(one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": one.name,
+        "tags": [one.tag],
+        "summary": one.summary,
+        "parameters": [*_path_parameters(one.path), *_query_parameters(one, schemas)],
+        "responses": _responses(one),
+    }
+    if one.description:
+        found["description"] = one.description
+    if one.body:
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": _reference(one.body)}}}
+    return found
+
+
+def _path_parameters(rule: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in _RULE_VARIABLE.findall(rule)
+    ]
+
+
+def _query_parameters(one: Operation, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    if one.query is None:
+        return []
+    found = []
+    for name, schema in schemas[one.query.__name__]["properties"].items():
+        shown = {key: value for key, value in schema.items() if key not in ("description", "default")}
+        if "anyOf" in shown:  # a parameter that is left out is absent, never null
+            (shown,) = [option for option in shown["anyOf"] if option.get("type") != "null"]
+        if schema.get("default") is not None:
+            shown = {**shown, "default": schema["default"]}
+        found.append({"name": name, "in": "query", "required": False, "schema": shown})
+        if description := schema.get("description") or shown.pop("description", None):
+            found[-1]["description"] = description
+    return found
+
+
+def _responses(one: Operation) -> dict[str, Any]:
+    if isinstance(one.answer, str):
+        media, schema = one.answer.partition(";")[0], {"type": "string"}
+    else:
+        media, schema = "application/json", _reference(one.answer)
+    found: dict[str, Any] = {"200": {"description": "Done.", "content": {media: {"schema": schema}}}}
+    for status in sorted({*COMMON, *one.problems}):
+        found[str(status)] = {
+            "description": _MEANINGS[status],
+            "content": {MEDIA_TYPE: {"schema": _reference(Problem)}},
+        }
+        if status == 405:  # noqa: PLR2004 -- an HTTP status
+            found[str(status)]["headers"] = {"Allow": {"schema": {"type": "string"}}}
+    return found
+
+
+def _reference(kind: Any) -> dict[str, str]:  # noqa: ANN401 -- a struct type
+    return {"$ref": _REF.format(name=kind.__name__)}

@@ -1,0 +1,91 @@
+"""Errors as RFC 9457 problem details, for everything that can go wrong in a request."""
+
+from http import HTTPStatus
+
+import msgspec
+import structlog
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+_log = structlog.get_logger("wharfinger.http")
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing wrong with a request: a sentence, and a JSON pointer (as a URI fragment) to where."""
+
+    detail: str
+    pointer: str = ""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Problem details of RFC 9457; `errors` lists the single faults where there are several or they have a place."""
+
+    title: str
+    status: int
+    type: str = "about:blank"
+    detail: str = ""
+    errors: list[Fault] = []
+    checks: dict[str, str] = {}
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem."""
+
+    def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+        self.headers = headers or {}
+
+
+def problem(status: int, detail: str, *, kind: str | None = None, errors: list[Fault] | None = None) -> Problem:
+    """Describe a problem.
+
+    Parameters
+    ----------
+    status
+        HTTP status.
+    detail
+        What is wrong with this request and what to do.
+    kind
+        Name of the kind of problem, where the status alone does not tell a program enough.
+    errors
+        Single faults.
+    """
+    name = "about:blank" if kind is None else f"urn:wharfinger:problem:{kind}"
+    return Problem(title=HTTPStatus(status).phrase, status=status, type=name, detail=detail, errors=errors or [])
+
+
+def refuse(status: int, detail: str, *, kind: str | None = None, errors: list[Fault] | None = None) -> ProblemError:
+    """Make the exception that ends the request with such a problem."""
+    return ProblemError(problem(status, detail, kind=kind, errors=errors))
+
+
+def answer(found: Problem, headers: dict[str, str] | None = None) -> Response:
+    """Turn a problem into a response."""
+    response = Response(msgspec.json.encode(found), found.status, headers)
+    response.content_type = MEDIA_TYPE
+    return response
+
+
+def _on_problem(error: ProblemError) -> Response:
+    return answer(error.problem, error.headers)
+
+
+def _on_http(error: HTTPException) -> Response:
+    if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
+        return Response(error.get_response().get_data(), error.code, dict(error.get_headers()))
+    headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+    return answer(problem(error.code, error.description or ""), headers)
+
+
+def _on_bug(error: Exception) -> Response:
+    _log.error("request failed", exc_info=error)
+    return answer(problem(500, "The service made an error; its log has the details."))
+
+
+def register(app: Flask) -> None:
+    """Answer every error of `app` with a problem."""
+    app.register_error_handler(ProblemError, _on_problem)
+    app.register_error_handler(HTTPException, _on_http)
+    app.register_error_handler(Exception, _on_bug)

@@ -1,0 +1,128 @@
+"""Scores: of what a client sends, and those stored."""
+
+from typing import TypeVar
+
+import msgspec
+
+from models.detector import Detector
+from models.scores import Score
+from service.api.decoding import decode, read_body, read_query
+from service.api.operations import Resource
+from service.api.problems import Fault, Problem, ProblemError, problem, refuse
+from service.api.schemas import (
+    LooseScoreRequest,
+    Refused,
+    ScoreAnswer,
+    ScorePage,
+    ScoreQuery,
+    ScoreRequest,
+    Window,
+    utc,
+)
+from service.api.windows import score_windows
+from service.jobs.score import score_records
+from service.metrics import REFUSED, SCORED
+from service.state import state
+from service.storage import CursorError
+
+T = TypeVar("T")
+resource = Resource("scores")
+Numbered = list[tuple[int, T]]
+
+
+@resource.operation("POST", "/v1/scores", answer=ScoreAnswer, body=ScoreRequest, problems=(413, 415, 422, 503))
+def score() -> ScoreAnswer:
+    """Score windows of features, or raw events, at once.
+
+    Nothing is stored. An item that cannot be scored has an `error` in place of its score and does not harm the
+    others; only when no item at all can be read is the whole request refused.
+    """
+    windows, events, host, refused = _read(read_body())
+    detector = _detector()
+    scored, unfit = score_windows(detector, windows)
+    found, rejects = score_records(
+        detector, [record for _, record in events], host=host, settings=state().home.settings
+    )
+    for place, reason in rejects:
+        refused[f"#/events/{events[place][0]}"] = problem(422, reason)
+    refused |= {f"#/windows/{place}": reason for place, reason in unfit.items()}
+    answers = _in_order(scored, found, refused)
+    if refused and len(refused) == len(answers):
+        raise refuse(422, "No item of the request can be scored.", errors=_faults(refused))
+    for one in answers:
+        if isinstance(one, Score):
+            SCORED.labels(one.severity).inc()
+    REFUSED.inc(len(refused))
+    return ScoreAnswer(scores=answers, model=detector.version)
+
+
+@resource.operation("GET", "/v1/scores", answer=ScorePage, query=ScoreQuery, problems=(422,))
+def list_scores() -> ScorePage:
+    """List stored scores, page by page."""
+    query = read_query(ScoreQuery)
+    try:
+        scores, cursor = state().home.store.query(
+            workload=query.workload,
+            since=utc(query.since),
+            until=utc(query.until),
+            severity=query.severity,
+            order=query.order,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    except CursorError as error:
+        raise refuse(422, str(error)) from None
+    return ScorePage(scores=scores, next=cursor)
+
+
+def _detector() -> Detector:
+    detector = state().model.get()
+    if detector is None:
+        raise refuse(503, state().model.problem or "There is no model yet; run: wharfinger refresh", kind="no-model")
+    return detector
+
+
+def _read(raw: bytes) -> tuple[Numbered[Window], Numbered[dict[str, object]], str | None, dict[str, Problem]]:
+    """Read the request at once; if that fails, item by item."""
+    try:
+        request = decode(raw, ScoreRequest)
+    except ProblemError as error:
+        if error.problem.status != 422:  # noqa: PLR2004 -- an HTTP status
+            raise
+        loose = decode(raw, LooseScoreRequest)
+        refused: dict[str, Problem] = {}
+        windows = _each(loose.windows, Window, "#/windows", refused)
+        events = _each(loose.events, dict[str, object], "#/events", refused)
+        if not windows and not events:
+            raise
+        return windows, events, loose.host, refused
+    return list(enumerate(request.windows)), list(enumerate(request.events)), request.host, {}
+
+
+def _each(items: list[msgspec.Raw], kind: type[T], place: str, refused: dict[str, Problem]) -> Numbered[T]:
+    found = []
+    for number, item in enumerate(items):
+        try:
+            found.append((number, decode(item, kind, f"{place}/{number}")))
+        except ProblemError as error:
+            refused[f"{place}/{number}"] = error.problem
+    return found
+
+
+def _in_order(scored: dict[int, Score], found: list[Score], refused: dict[str, Problem]) -> list[Score | Refused]:
+    windows: dict[int, Score | Refused] = dict(scored)
+    events: list[Score | Refused] = []
+    for place, reason in refused.items():
+        _, kind, number = place.split("/")
+        shown = Refused(error=msgspec.structs.replace(reason, errors=reason.errors or _faults({place: reason})))
+        if kind == "windows":
+            windows[int(number)] = shown
+        else:
+            events.append(shown)
+    return [*(windows[number] for number in sorted(windows)), *found, *events]
+
+
+def _faults(refused: dict[str, Problem]) -> list[Fault]:
+    return [
+        fault for place, why in refused.items() for fault in why.errors or [Fault(detail=why.detail, pointer=place)]
+    ]

@@ -1,0 +1,44 @@
+"""`wharfinger ingest`."""
+
+from pathlib import Path
+
+import click
+
+from service.cli import terminal
+from service.cli.group import FAILURE, Invocation
+from service.cli.options import home_of
+from service.jobs.ingest import IngestReport, ingest
+
+
+@click.command("ingest")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--source", metavar="NAME", help="Source of every record; else recognised from the content.")
+@click.option("--host", metavar="NAME", help="Host of records that do not name one.")
+@click.pass_obj
+def command(invocation: Invocation, paths: tuple[Path, ...], source: str | None, host: str | None) -> int:
+    """Read telemetry files into the lake.
+
+    PATH is a file or a folder: NDJSON, JSON, Zeek TSV, gzip or not. The same input twice adds nothing; a line that
+    cannot be read is set aside with the reason, and the rest goes on.
+    """
+    home = home_of(invocation)
+    with terminal.progress() as progress:
+        report = ingest(home, paths, source=source, host=host, progress=progress)
+    show(report)
+    if report.useful:
+        return 0
+    terminal.note("wharfinger: nothing was accepted (see the reasons in the reject file, or name the --source)")
+    return FAILURE
+
+
+def show(report: IngestReport) -> None:
+    """Write the counts per source."""
+    rows = [
+        (name, f"{report.accepted[name]:,}", f"{report.duplicate[name]:,}", f"{report.rejected[name]:,}")
+        for name in report.sources
+    ]
+    numbers = ("accepted", "duplicate", "rejected")
+    if rows:
+        terminal.table(("source", *numbers), rows, right=numbers)
+    if report.reject_file:
+        terminal.say(f"rejected lines, with reasons: {report.reject_file}")

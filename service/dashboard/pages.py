@@ -1,0 +1,151 @@
+"""The pages: the fleet, and one workload."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from flask import Blueprint, Response, render_template, request, url_for
+from msgspec import Meta
+from werkzeug.exceptions import HTTPException, NotFound, UnprocessableEntity
+
+from features.protocols import FAMILIES
+from features.windows import WINDOW
+from models.scores import SEVERITIES, Score, Severity
+from service.dashboard.pictures import Axis, ceiling, is_severe, share, strips
+from service.state import state
+from service.storage import CursorError
+
+SHOWN_WORKLOADS = 24
+PAGE = 50
+
+blueprint = Blueprint("dashboard", __name__, template_folder="templates", static_folder="static")
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page's address asks for."""
+
+    workload: str = ""
+    severity: Severity = "none"
+    order: Literal["bits", "time"] = "bits"
+    hours: Annotated[int, Meta(ge=1, le=24 * 366)] = 24
+    cursor: str | None = None
+    at: datetime | None = None
+
+    @classmethod
+    def of_request(cls) -> "Filters":
+        """Read the query string; an empty value is as none given."""
+        try:
+            return msgspec.convert({k: v for k, v in request.args.items() if v}, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise UnprocessableEntity(f"The address asks for something there is not: {error}.") from None
+
+
+@blueprint.get("/")
+def fleet() -> Response:
+    """Show the strangest windows of the fleet."""
+    filters = Filters.of_request()
+    store = state().home.store
+    span = store.span()
+    named = filters.workload or None
+    severity = None if filters.severity == "none" else filters.severity
+    try:
+        scores, cursor = store.query(
+            workload=named, severity=severity, order=filters.order, limit=PAGE, cursor=filters.cursor
+        )
+    except CursorError as error:
+        raise UnprocessableEntity(str(error)) from None
+    axis, rows = None, []
+    if span is not None:
+        until = span[1] + WINDOW
+        axis = Axis.over(max(span[0], until - timedelta(hours=filters.hours)), until)
+        rows = strips(store.cells(workloads=[named] if named else None, since=axis.start), axis)
+    return _page(
+        "fleet.html",
+        filters=filters,
+        span=span,
+        scores=scores,
+        more=cursor and url_for(".fleet", **{**request.args.to_dict(), "cursor": cursor}),
+        axis=axis,
+        rows=rows[:SHOWN_WORKLOADS],
+        hidden=len(rows[SHOWN_WORKLOADS:]),
+        names=[row["workload"] for row in store.workloads()],
+    )
+
+
+@blueprint.get("/workloads/<path:workload>")
+def one_workload(workload: str) -> Response:
+    """Show one workload: its scores over time, why they are strange, and what is normal for it."""
+    filters = Filters.of_request()
+    store = state().home.store
+    detector = state().model.get()
+    cells = store.cells(workloads=[workload])
+    baseline = detector.baseline(workload) if detector else None
+    if not cells and baseline is None:
+        raise NotFound(f"Nothing is known of the workload {workload}.")
+    axis, marks = None, []
+    if cells:
+        until = cells[-1].window_start + WINDOW
+        axis = Axis.over(max(cells[0].window_start, until - timedelta(hours=filters.hours)), until)
+        drawn = strips((cell for cell in cells if cell.window_start >= axis.start), axis)
+        marks = drawn[0].marks
+    scores, cursor = _scores_of(workload, filters)
+    return _page(
+        "workload.html",
+        filters=filters,
+        workload=workload,
+        axis=axis,
+        marks=marks,
+        top=ceiling(max((mark.bits for mark in marks), default=0.0)),
+        chosen=_chosen(workload, filters.at),
+        scores=scores,
+        more=cursor and url_for(".one_workload", workload=workload, **{**request.args.to_dict(), "cursor": cursor}),
+        baseline=baseline,
+    )
+
+
+@blueprint.errorhandler(HTTPException)
+def failed(error: HTTPException) -> tuple[str, int]:
+    """Show an error as a page."""
+    return render_template("error.html", error=error), error.code or 500
+
+
+def _scores_of(workload: str, filters: Filters) -> tuple[list[Score], str | None]:
+    severity = None if filters.severity == "none" else filters.severity
+    try:
+        return state().home.store.query(
+            workload=workload, severity=severity, order=filters.order, limit=PAGE, cursor=filters.cursor
+        )
+    except CursorError as error:
+        raise UnprocessableEntity(str(error)) from None
+
+
+def _chosen(workload: str, at: datetime | None) -> Score | None:
+    if at is None:
+        return None
+    score = state().home.store.get(workload, at)
+    if score is None:
+        raise NotFound(f"No window of {workload} that starts at {at:%Y-%m-%d %H:%M} is stored.")
+    return score
+
+
+def _page(template: str, **parts: Any) -> Response:  # noqa: ANN401 -- what a template takes
+    here = state()
+    detector = here.model.get()
+    return Response(
+        render_template(
+            template,
+            model=detector.version if detector else None,
+            problem=here.model.problem,
+            families=FAMILIES,
+            severities=SEVERITIES,
+            share=share,
+            is_severe=is_severe,
+            clock=clock,
+            **parts,
+        )
+    )
+
+
+def clock(moment: str) -> str:
+    """Show an RFC 3339 time for people: `2026-09-14 09:20`."""
+    return moment[:16].replace("T", " ")

@@ -1,0 +1,119 @@
+"""Geometry of the pictures; templates turn it into SVG."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from features.windows import WINDOW
+from models.scores import SEVERITIES
+from service.storage import Cell
+
+COLUMNS = 144
+LEVELS = (1.0, 3.0, 6.0, 10.0, 15.0, 22.0)  # bits at which a heat-map cell takes its next colour
+EVIDENCE_SCALE = 24.0
+TICKS = 5
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One mark of a picture: its column, strength and what a pointer shows."""
+
+    column: int
+    level: int
+    bits: float
+    severity: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One workload's marks over time."""
+
+    workload: str
+    strongest: float
+    marks: list[Mark]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Time from left to right, in `columns` equal steps of `step`."""
+
+    start: datetime
+    step: timedelta
+    columns: int
+
+    @classmethod
+    def over(cls, since: datetime, until: datetime) -> "Axis":
+        """Lay an axis over a span; its steps are whole windows, so that there are at most `COLUMNS` of them."""
+        windows = max(1, -((since - until) // WINDOW))
+        step = -(-windows // COLUMNS) * WINDOW
+        return cls(since, step, max(1, -((since - until) // step)))
+
+    def column(self, moment: datetime) -> int:
+        """Tell the column that a time lies in."""
+        return (moment - self.start) // self.step
+
+    def ticks(self) -> list[str]:
+        """Label the axis at equal distances, its ends included."""
+        whole = self.step * self.columns
+        marks = [self.start + whole * part / (TICKS - 1) for part in range(TICKS)]
+        return [mark.strftime("%d %b %H:%M") for mark in marks]
+
+
+def level(bits: float) -> int:
+    """Tell which of the seven colours stands for that many bits."""
+    return sum(bits >= bound for bound in LEVELS)
+
+
+def strips(cells: Iterable[Cell], axis: Axis, most: int | None = None) -> list[Strip]:
+    """Lay out a heat map: per workload the strangest window of each column, the strangest workload first.
+
+    Parameters
+    ----------
+    cells
+        By workload.
+    most
+        How many workloads to show at most.
+    """
+    found = []
+    for workload, group in groupby(cells, key=lambda cell: cell.workload):
+        marks = _marks(list(group), axis)
+        found.append(Strip(workload, max(mark.bits for mark in marks), marks))
+    return sorted(found, key=lambda strip: (-strip.strongest, strip.workload))[:most]
+
+
+def _marks(cells: Sequence[Cell], axis: Axis) -> list[Mark]:
+    strongest: dict[int, Cell] = {}
+    for cell in cells:
+        column = axis.column(cell.window_start)
+        if column not in strongest or cell.bits > strongest[column].bits:
+            strongest[column] = cell
+    return [
+        Mark(
+            column,
+            level(cell.bits),
+            cell.bits,
+            cell.severity,
+            f"{cell.window_start:%Y-%m-%d %H:%M} UTC · {cell.bits:.1f} bits · {cell.severity}",
+        )
+        for column, cell in sorted(strongest.items())
+    ]
+
+
+def ceiling(bits: float) -> int:
+    """Choose the top of a scale of bits: 20, 40, 80 and so on."""
+    top = 20
+    while top < bits:
+        top *= 2
+    return top
+
+
+def share(bits: float) -> float:
+    """Tell how long an evidence bar is, 0 to 100."""
+    return 100 * min(bits, EVIDENCE_SCALE) / EVIDENCE_SCALE
+
+
+def is_severe(severity: str) -> bool:
+    """Say whether a severity is high or critical."""
+    return severity in SEVERITIES[-2:]

@@ -1,0 +1,110 @@
+"""Scores the closed windows of the lake, day by day, and stores the scores."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from features.addresses import internal_networks
+from features.extraction import closed_until, extract_days
+from features.ingest import events_from_records
+from features.leases import LEASE_COLUMNS, attribute, build_leases
+from features.protocols import Record
+from features.windows import WINDOW, extract, floor_window
+from models.detector import Detector
+from models.scores import Score
+from service.jobs.errors import JobError
+from service.jobs.progress import Progress, silent
+from service.settings import Settings
+from service.wiring import Home, champion
+
+
+def score(
+    home: Home,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    progress: Progress = silent,
+) -> list[Score]:
+    """Score every closed window, and store the scores.
+
+    A window is closed once the lake holds an event at or after its end. Scoring again gives the same scores; a run that
+    was stopped has stored the days it had finished.
+
+    Parameters
+    ----------
+    home
+        Where lake, registry and store lie.
+    since, until
+        Only windows of which any part lies in since <= t < until: both snap outwards to full windows.
+    progress
+        Told the share of the span that is done.
+
+    Returns
+    -------
+    Scores by window, then workload.
+
+    Raises
+    ------
+    JobError
+        If there is no model yet, or the lake is empty.
+    """
+    detector = model(home)
+    span, closed = home.lake.span(), closed_until(home.lake)
+    if span is None or closed is None:
+        raise JobError("the lake is empty (run wharfinger ingest first)")
+    first = floor_window(span[0] if since is None else max(since, span[0]))
+    last = closed if until is None else min(floor_window(until + WINDOW - timedelta.resolution), closed)
+    scores: list[Score] = []
+    networks = internal_networks(home.settings.internal_cidrs)
+    days = extract_days(home.lake, first, last, networks=networks, progress=lambda done: progress("scoring", done))
+    for windows in days:
+        found = detector.score(windows)
+        home.store.replace(found)
+        scores += found
+    return _ordered(scores)
+
+
+def score_records(
+    detector: Detector, records: Sequence[Record], *, host: str | None, settings: Settings
+) -> tuple[list[Score], list[tuple[int, str]]]:
+    """Score the windows that raw records lie in, as if they were closed; nothing is stored.
+
+    Parameters
+    ----------
+    detector
+        Model that scores.
+    records
+        Decoded records of any source. What they say of containers and addresses attributes them; the lake is not asked.
+    host
+        Host of records that do not name one.
+    settings
+        Say which networks are internal.
+
+    Returns
+    -------
+    Scores by window, then workload; and the number and reason of each record that cannot be read.
+    """
+    batch = events_from_records(records, host=host, ref="request")
+    events = attribute(
+        batch.events,
+        build_leases(batch.events.select(LEASE_COLUMNS)),
+        internal_networks(settings.internal_cidrs),
+    )
+    return _ordered(detector.score(extract(events))), [(reject.line - 1, reject.reason) for reject in batch.rejects]
+
+
+def model(home: Home) -> Detector:
+    """Load the champion, or say how to make one.
+
+    Raises
+    ------
+    JobError
+        If no model was promoted yet.
+    """
+    detector = champion(home)
+    if detector is None:
+        raise JobError("there is no model yet (run wharfinger refresh first)")
+    return detector
+
+
+def _ordered(scores: list[Score]) -> list[Score]:
+    return sorted(scores, key=lambda score: (score.window_start, score.workload))

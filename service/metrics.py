@@ -1,0 +1,34 @@
+"""Prometheus metrics, summed over web workers when `PROMETHEUS_MULTIPROC_DIR` is set before this is imported."""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_REGISTRY = CollectorRegistry()
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+REQUESTS = Counter("wharfinger_http_requests", "Requests answered.", ["method", "route", "status"], registry=_REGISTRY)
+SECONDS = Histogram(
+    "wharfinger_http_request_seconds", "Time to answer.", ["route"], buckets=_BUCKETS, registry=_REGISTRY
+)
+SCORED = Counter("wharfinger_scored_windows", "Windows scored on request.", ["severity"], registry=_REGISTRY)
+REFUSED = Counter("wharfinger_refused_items", "Windows and events of requests that were refused.", registry=_REGISTRY)
+
+
+def render(extra: Collector) -> bytes:
+    """Render every metric in Prometheus' text format.
+
+    Parameters
+    ----------
+    extra
+        Collector of what is read at this moment, such as the model in use.
+    """
+    scrape = CollectorRegistry()
+    scrape.register(extra)
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        MultiProcessCollector(scrape)
+        return generate_latest(scrape)
+    return generate_latest(_REGISTRY) + generate_latest(scrape)

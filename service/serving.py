@@ -1,0 +1,165 @@
+"""Serves the application with gunicorn until it is told to stop."""
+
+import ipaddress
+import logging
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from typing import Any
+
+import structlog
+from gunicorn.app.base import BaseApplication
+from prometheus_client import multiprocess
+
+from service.settings import Settings, SettingsError
+
+GRACE_SECONDS = 20
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
+    """Gunicorn, configured by arguments alone."""
+
+    def __init__(self, settings: Settings, host: str, port: int, workers: int) -> None:
+        self._settings = settings
+        self._options = {
+            "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "workers": workers,
+            "worker_class": "gthread",
+            "threads": settings.web_threads,
+            "preload_app": True,
+            "graceful_timeout": GRACE_SECONDS,
+            "timeout": 120,
+            "keepalive": 5,
+            "max_requests": 0,
+            "control_socket_disable": True,
+            "forwarded_allow_ips": "",
+            "proc_name": "wharfinger",
+            "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112 -- a heartbeat file in memory
+            "logconfig_dict": log_config(settings.log_level),
+            "child_exit": lambda _, worker: multiprocess.mark_process_dead(worker.pid),
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            if value is not None:
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:  # noqa: ANN401 -- a WSGI application
+        from service.app import create_app  # noqa: PLC0415 -- metrics must see PROMETHEUS_MULTIPROC_DIR when imported
+        from service.state import State  # noqa: PLC0415 -- same
+
+        app = create_app(self._settings)
+        here = app.extensions["wharfinger"]
+        if isinstance(here, State):
+            here.model.get()  # loaded once, before forking: workers share its memory
+            here.home.store.close()  # a connection must not cross a fork
+        return app
+
+
+def serve(settings: Settings, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; requests in flight are finished first, for up to 20 seconds.
+
+    Parameters
+    ----------
+    host, port, workers
+        In place of those of the settings.
+
+    Raises
+    ------
+    SettingsError
+        If the address is not a loopback address, or is in use.
+    SystemExit
+        When told to stop, with code 0.
+    """
+    host = host or settings.listen_host
+    port = settings.listen_port if port is None else port
+    require_loopback(host)
+    require_free(host, port)
+    configure_logs(settings.log_level)
+    folder = tempfile.mkdtemp(prefix="wharfinger-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    master = os.getpid()
+    try:
+        _Server(settings, host, port, workers or settings.web_workers).run()
+    finally:
+        if os.getpid() == master:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_loopback(host: str) -> None:
+    """Refuse to listen where other machines reach, since the service has no keys of its own yet.
+
+    Raises
+    ------
+    SettingsError
+        If `host` is not `localhost` or a loopback address.
+    """
+    try:
+        inside = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        inside = False
+    if not inside:
+        raise SettingsError(
+            f"refusing to listen on {host}: this version has no API keys, so anyone who reaches it could use it; "
+            "listen on 127.0.0.1 and put a reverse proxy with authentication in front"
+        )
+
+
+def require_free(host: str, port: int) -> None:
+    """Find out early, and say plainly, that the address cannot be listened on.
+
+    Raises
+    ------
+    SettingsError
+        If it is in use or not permitted.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {host} port {port}: {error.strerror}; choose another --port"
+            ) from None
+
+
+def configure_logs(level: str) -> None:
+    """Write structlog's lines as JSON to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def log_config(level: str) -> dict[str, Any]:
+    """Give the configuration that turns gunicorn's own lines into the same JSON."""
+    shared = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": shared,
+        "processors": [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+    }
+    handler = {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": formatter},
+        "handlers": {"stderr": handler},
+        "root": {"level": level.upper(), "handlers": ["stderr"]},
+        "loggers": {"gunicorn.error": {"level": level.upper(), "handlers": ["stderr"], "propagate": False}},
+    }

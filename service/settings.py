@@ -1,0 +1,188 @@
+"""Settings: each declared once, read from the environment, then from `wharfinger.toml`."""
+
+import ipaddress
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import platformdirs
+
+PREFIX = "WHARFINGER_"
+FILE = "wharfinger.toml"
+
+
+class SettingsError(ValueError):
+    """A setting has a value it cannot have; the message is one line and says what to do."""
+
+
+def _setting(default: Any, meaning: str, check: Callable[[Any], str | None] = lambda _: None) -> Any:  # noqa: ANN401 -- stands for a field of any type
+    return field(default=default, metadata={"help": meaning, "check": check})
+
+
+def _networks(value: tuple[str, ...]) -> str | None:
+    for item in value:
+        try:
+            ipaddress.ip_network(item)
+        except ValueError as error:
+            return f"{error}; give networks such as 203.0.113.0/24"
+    return None
+
+
+def _at_least(least: float, most: float = float("inf")) -> Callable[[float], str | None]:
+    shown = f"at least {least:g}" if most == float("inf") else f"between {least:g} and {most:g}"
+    return lambda value: None if least <= value <= most else f"must be {shown}"
+
+
+def _one_of(*choices: str) -> Callable[[str], str | None]:
+    return lambda value: None if value in choices else f"must be one of {', '.join(choices)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything an operator can choose; `docs/settings.md` is generated from these declarations."""
+
+    home: Path
+    internal_cidrs: tuple[str, ...] = _setting(
+        (),
+        "Networks of your own beside the private ranges, comma-separated. Addresses in them count as internal, and "
+        "those that no container leased become workloads `ip:<address>`.",
+        _networks,
+    )
+    alert_budget: float = _setting(
+        1.0,
+        "False alerts a day that you accept for the whole fleet. Severities are derived from it.",
+        _at_least(0.001, 10_000),
+    )
+    history_days: int = _setting(30, "Days of telemetry that `refresh` learns from.", _at_least(1, 3650))
+    executor: str = _setting(
+        "local", "Where heavy work runs: `local` (all cores of this machine) or `dask`.", _one_of("local", "dask")
+    )
+    scheduler: str = _setting("", "Address of the Dask scheduler, such as `tcp://scheduler:8786`.")
+    jobs: int = _setting(0, "Processes that heavy work may use on this machine; 0 uses every core.", _at_least(0, 1024))
+    listen_host: str = _setting("127.0.0.1", "Address that `serve` listens on. Only loopback is accepted.")
+    allowed_hosts: tuple[str, ...] = _setting(
+        ("localhost", "127.0.0.1", "[::1]"),
+        "Names that requests may give as their `Host`; others are refused, so that no web site can reach the service "
+        "through a browser's DNS. Add the public name when a reverse proxy stands in front.",
+    )
+    listen_port: int = _setting(8080, "Port that `serve` listens on.", _at_least(0, 65535))
+    web_workers: int = _setting(2, "Web worker processes of `serve`.", _at_least(1, 64))
+    web_threads: int = _setting(8, "Threads of each web worker.", _at_least(1, 256))
+    max_body_bytes: int = _setting(
+        16 * 2**20, "Largest request body, in bytes, as sent (compressed or not).", _at_least(1024, 2**31)
+    )
+    max_inflated_bytes: int = _setting(
+        64 * 2**20, "Largest request body, in bytes, after gzip is inflated.", _at_least(1024, 2**31)
+    )
+    model_poll_seconds: float = _setting(
+        2.0, "How often a web worker looks for a newly promoted model, in seconds.", _at_least(0.0, 3600)
+    )
+    log_level: str = _setting(
+        "info",
+        "Least severe log line written: debug, info, warning or error.",
+        _one_of("debug", "info", "warning", "error"),
+    )
+
+    @classmethod
+    def load(cls, home: Path | None, environ: Mapping[str, str]) -> "Settings":
+        """Read the settings: the environment first, then `wharfinger.toml` in the home directory, then defaults.
+
+        Parameters
+        ----------
+        home
+            Home directory; if None, `WHARFINGER_HOME`, else the platform's user data directory.
+        environ
+            Environment variables. Ones that name no setting are left alone: Kubernetes injects `<SERVICE>_PORT` and
+            the like for a service called wharfinger.
+
+        Raises
+        ------
+        SettingsError
+            If the file cannot be read, names an unknown setting, or a value is not acceptable.
+        """
+        place = home or Path(environ.get(PREFIX + "HOME") or platformdirs.user_data_path("wharfinger"))
+        place = place.expanduser().absolute()
+        written = _read_file(place / FILE)
+        values: dict[str, Any] = {}
+        for item in declared():
+            variable = PREFIX + item.name.upper()
+            if variable in environ:
+                values[item.name] = _check(item, variable, _from_text(item.type, variable, environ[variable]))
+            elif item.name in written:
+                where = f"{item.name} in {place / FILE}"
+                values[item.name] = _check(item, where, _from_toml(item.type, where, written[item.name]))
+        return cls(home=place, **values)
+
+
+def declared() -> list[Any]:
+    """List the declarations (dataclass fields with `name`, `type`, `default` and a help text) of every setting."""
+    return [item for item in fields(Settings) if "help" in item.metadata]
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        written = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {error}") from error
+    if unknown := sorted(written.keys() - {item.name for item in declared()}):
+        raise SettingsError(
+            f"{path} names unknown settings: {', '.join(unknown)}; docs/settings.md lists those there are"
+        )
+    return written
+
+
+def _from_text(kind: Any, where: str, text: str) -> Any:  # noqa: ANN401 -- one of the types of the fields
+    if get_origin(kind) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind is str:
+        return text.strip()
+    try:
+        return kind(text)
+    except ValueError:
+        raise SettingsError(f"{where} is {text!r}, not {_type_name(kind)}") from None
+
+
+def _from_toml(kind: Any, where: str, value: Any) -> Any:  # noqa: ANN401 -- one of the types of the fields
+    if get_origin(kind) is tuple and isinstance(value, list) and all(isinstance(x, get_args(kind)[0]) for x in value):
+        return tuple(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if get_origin(kind) is not tuple and type(value) is kind:
+        return value
+    raise SettingsError(f"{where} is {value!r}, not {_type_name(kind)}")
+
+
+def _type_name(kind: Any) -> str:  # noqa: ANN401 -- one of the types of the fields
+    return {int: "a whole number", float: "a number", str: "a text"}.get(kind, "a list of texts")
+
+
+def _check(item: Any, where: str, value: Any) -> Any:  # noqa: ANN401 -- one of the types of the fields
+    if complaint := item.metadata["check"](value):
+        raise SettingsError(f"{where} is {value!r}: {complaint}")
+    return value
+
+
+def as_markdown() -> str:
+    """Render `docs/settings.md`."""
+    lines = [
+        "# Settings",
+        "",
+        "Each setting is read from the environment, then from `wharfinger.toml` in the home directory; else its",
+        "default holds. The home directory is `--home`, else `WHARFINGER_HOME`, else the platform's user data directory.",
+        "",
+        "| `wharfinger.toml` | environment | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    for item in declared():
+        default = ",".join(item.default) if isinstance(item.default, tuple) else str(item.default)
+        shown = f"`{default}`" if default else "(empty)"
+        lines.append(f"| `{item.name}` | `{PREFIX}{item.name.upper()}` | {shown} | {item.metadata['help']} |")
+    return "\n".join([*lines, "", "This page is generated: `python -m service.settings > docs/settings.md`.", ""])
+
+
+if __name__ == "__main__":
+    print(as_markdown(), end="")  # noqa: T201 -- this is what the module does when run

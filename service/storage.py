@@ -1,0 +1,300 @@
+"""Stored scores, in SQLite behind SQLAlchemy core: one writer at a time, readers never blocked (WAL)."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from models.scores import SEVERITIES, Score, Severity
+from service.cursors import CursorError, Position, issue, redeem
+
+SCHEMA_VERSION = 1
+BATCH = 2_000
+MAX_LIMIT = 1_000
+Order = Literal["time", "bits"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_metadata = sa.MetaData()
+_meta = sa.Table("meta", _metadata, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String))
+_scores = sa.Table(
+    "scores",
+    _metadata,
+    sa.Column("workload", sa.String, primary_key=True),
+    sa.Column("window_start", sa.BigInteger, primary_key=True),  # µs since 1970, like window_end
+    sa.Column("window_end", sa.BigInteger, nullable=False),
+    sa.Column("bits", sa.Float, nullable=False),
+    sa.Column("severity", sa.SmallInteger, nullable=False),  # index into SEVERITIES
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the whole Score as JSON
+    sa.Index("scores_by_time", "window_start", "workload"),
+    sa.Index("scores_by_bits", "bits", "window_start", "workload"),
+    sa.Index("scores_by_workload", "workload", "window_start", "bits", "severity"),
+)
+
+__all__ = ["Cell", "CursorError", "Order", "ScoreStore", "StorageError", "from_micros", "micros"]
+
+
+class StorageError(Exception):
+    """The database is not one that this version can use."""
+
+
+class Cell(NamedTuple):
+    """One stored window without its explanation."""
+
+    workload: str
+    window_start: datetime
+    bits: float
+    severity: Severity
+
+
+class ScoreStore:
+    """Scores by (workload, window_start).
+
+    Parameters
+    ----------
+    path
+        SQLite file; created, with its tables, if missing. Not on a network file system: WAL needs shared memory.
+
+    Raises
+    ------
+    StorageError
+        If the file was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"isolation_level": None})
+        sa.event.listen(self._engine, "connect", _prepare)
+        sa.event.listen(self._engine, "begin", _begin)
+        self._create()
+
+    def replace(self, scores: Iterable[Score]) -> int:
+        """Insert scores; one already stored for the same window is replaced.
+
+        Returns
+        -------
+        How many are new or differ from what was stored: storing the same scores twice gives 0 the second time.
+        """
+        insert = sqlite.insert(_scores)
+        names = ("window_end", "bits", "severity", "model", "body")
+        upsert = insert.on_conflict_do_update(
+            index_elements=["workload", "window_start"],
+            set_={name: insert.excluded[name] for name in names},
+            where=_scores.c.body != insert.excluded.body,
+        )
+        changed = 0
+        for batch in _batches(map(_row, scores), BATCH):
+            with self._engine.begin() as connection:
+                changed += connection.execute(upsert, batch).rowcount
+        return changed
+
+    def query(
+        self,
+        *,
+        workload: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        severity: Severity | None = None,
+        order: Order = "time",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> tuple[list[Score], str | None]:
+        """Read one page of scores.
+
+        Parameters
+        ----------
+        workload
+            Only this workload.
+        since, until
+            Only windows with since <= start < until.
+        severity
+            Only scores at least this severe.
+        order
+            `time`: newest first; `bits`: strangest first.
+        limit
+            Scores on a page, 1 to 1000.
+        cursor
+            The second value of the page before, for the same filters and order.
+
+        Returns
+        -------
+        The scores, and the cursor of the next page or None after the last.
+
+        Raises
+        ------
+        CursorError
+            If the cursor does not belong to this query.
+        """
+        if not 1 <= limit <= MAX_LIMIT:
+            raise ValueError(f"limit must lie between 1 and {MAX_LIMIT}")
+        question = (workload, since, until, severity, order)
+        leading = _scores.c.window_start if order == "time" else _scores.c.bits
+        statement = sa.select(leading, _scores.c.window_start, _scores.c.workload, _scores.c.body)
+        statement = statement.where(*_conditions(workload, since, until, severity))
+        if cursor is not None:
+            statement = statement.where(_after(leading, redeem(cursor, question)))
+        statement = statement.order_by(leading.desc(), _scores.c.window_start.desc(), _scores.c.workload.asc())
+        with self._engine.connect() as connection:
+            rows = connection.execute(statement.limit(limit + 1)).all()
+        page = [msgspec.json.decode(row.body, type=Score) for row in rows[:limit]]
+        if len(rows) <= limit:
+            return page, None
+        value, start, name, _ = rows[limit - 1]
+        return page, issue(Position(value, start, name), question)
+
+    def get(self, workload: str, window_start: datetime) -> Score | None:
+        """Read the score of one window, or None."""
+        key = (_scores.c.workload == workload) & (_scores.c.window_start == micros(window_start))
+        with self._engine.connect() as connection:
+            body = connection.execute(sa.select(_scores.c.body).where(key)).scalar()
+        return None if body is None else msgspec.json.decode(body, type=Score)
+
+    def workloads(self, *, since: datetime | None = None) -> list[dict[str, Any]]:
+        """Summarise each workload's stored windows, the strangest workload first.
+
+        Returns
+        -------
+        Per workload: `workload`, `windows` (how many), `last_window` (RFC 3339) and `strongest_bits`.
+        """
+        statement = (
+            sa.select(
+                _scores.c.workload,
+                sa.func.count().label("windows"),
+                sa.func.max(_scores.c.window_start).label("last"),
+                sa.func.max(_scores.c.bits).label("strongest"),
+            )
+            .where(*_conditions(None, since, None, None))
+            .group_by(_scores.c.workload)
+            .order_by(sa.desc("strongest"), _scores.c.workload)
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(statement).all()
+        return [
+            {
+                "workload": row.workload,
+                "windows": row.windows,
+                "last_window": from_micros(row.last).isoformat().replace("+00:00", "Z"),
+                "strongest_bits": row.strongest,
+            }
+            for row in rows
+        ]
+
+    def cells(
+        self, *, workloads: Iterable[str] | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> list[Cell]:
+        """Read scores without their explanation, by workload and time, for pictures."""
+        columns = (_scores.c.workload, _scores.c.window_start, _scores.c.bits, _scores.c.severity)
+        statement = sa.select(*columns).where(*_conditions(None, since, until, None))
+        if workloads is not None:
+            statement = statement.where(_scores.c.workload.in_(list(workloads)))
+        with self._engine.connect() as connection:
+            rows = connection.execute(statement.order_by(_scores.c.workload, _scores.c.window_start)).all()
+        return [Cell(name, from_micros(start), bits, SEVERITIES[code]) for name, start, bits, code in rows]
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Tell the start of the first and of the last stored window, or None when nothing is stored."""
+        first_of, last_of = (
+            sa.select(end(_scores.c.window_start)).scalar_subquery() for end in (sa.func.min, sa.func.max)
+        )
+        bounds = sa.select(first_of, last_of)  # two subqueries: each is one step in the index, together a scan
+        with self._engine.connect() as connection:
+            first, last = connection.execute(bounds).one()
+        return None if first is None else (from_micros(first), from_micros(last))
+
+    def check_writable(self) -> None:
+        """Take and give back the write lock.
+
+        Raises
+        ------
+        sqlalchemy.exc.OperationalError
+            If the database cannot be written: a full or read-only disk, or another writer for longer than 10 s.
+        """
+        with self._engine.execution_options(immediate=True).connect() as connection:
+            connection.execute(sa.select(_meta.c.value))
+            connection.rollback()
+
+    def close(self) -> None:
+        """Close idle connections; the store opens new ones when next used. Call it before forking."""
+        self._engine.dispose()
+
+    def _create(self) -> None:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=10)) as raw:
+            raw.execute("PRAGMA journal_mode=WAL")  # kept in the file; cannot be set inside a transaction
+        with self._engine.execution_options(immediate=True).begin() as connection:
+            _metadata.create_all(connection)
+            connection.execute(
+                sqlite.insert(_meta).values(key="schema", value=str(SCHEMA_VERSION)).on_conflict_do_nothing()
+            )
+            found = connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "schema")).scalar_one()
+        if found != str(SCHEMA_VERSION):
+            raise StorageError(
+                f"{self.path} has schema {found}, this version knows {SCHEMA_VERSION}; upgrade wharfinger"
+            )
+
+
+def micros(moment: datetime) -> int:
+    """Count the microseconds since 1970; a naive time is taken as UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(value: int) -> datetime:
+    """Turn microseconds since 1970 into a time in UTC."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def _prepare(connection: Any, _: object) -> None:  # noqa: ANN401 -- a raw DB-API connection
+    connection.execute("PRAGMA busy_timeout=10000")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Begin a transaction; one that reads before it writes must take the write lock first, or it may fail as stale."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("immediate") else "BEGIN")
+
+
+def _row(score: Score) -> dict[str, Any]:
+    return {
+        "workload": score.workload,
+        "window_start": micros(datetime.fromisoformat(score.window_start)),
+        "window_end": micros(datetime.fromisoformat(score.window_end)),
+        "bits": score.bits,
+        "severity": SEVERITIES.index(score.severity),
+        "model": score.model,
+        "body": msgspec.json.encode(score, order="deterministic"),
+    }
+
+
+def _batches(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    remaining = iter(rows)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def _conditions(
+    workload: str | None, since: datetime | None, until: datetime | None, severity: Severity | None
+) -> list[sa.ColumnElement[bool]]:
+    conditions = []
+    if workload is not None:
+        conditions.append(_scores.c.workload == workload)
+    if since is not None:
+        conditions.append(_scores.c.window_start >= micros(since))
+    if until is not None:
+        conditions.append(_scores.c.window_start < micros(until))
+    if severity is not None:
+        conditions.append(_scores.c.severity >= SEVERITIES.index(severity))
+    return conditions
+
+
+def _after(leading: sa.Column[Any], place: Position) -> sa.ColumnElement[bool]:
+    """Select the rows that stand after `place` in the page order."""
+    start, name = _scores.c.window_start, _scores.c.workload
+    later = (start < place.window_start) | ((start == place.window_start) & (name > place.workload))
+    return (leading < place.value) | ((leading == place.value) & later)

@@ -1,0 +1,133 @@
+"""Joins settings, lake, registry and store into one home; the only place that knows where each of them lies."""
+
+import os
+import stat
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from features.lake import Lake
+from models.detector import Detector
+from models.registry import Registry
+from service.settings import Settings
+from service.storage import ScoreStore
+
+
+class HomeError(Exception):
+    """The home directory cannot be used; the message is one line and says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Home:
+    """One installation's state on disk; `loaded` keeps the champion of this process, guarded by `loading`."""
+
+    settings: Settings
+    lake: Lake
+    registry: Registry
+    store: ScoreStore
+    loaded: dict[str, Detector] = field(default_factory=dict, repr=False)
+    loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def rejects(self) -> Path:
+        """Folder of the dead-letter files of ingest."""
+        return self.settings.home / "rejects"
+
+
+def open_home(settings: Settings) -> Home:
+    """Open the home directory, creating what is missing: folders (0700) and the signing key (0600).
+
+    Raises
+    ------
+    HomeError
+        If a folder cannot be created, or the signing key is unreadable or open to others.
+    """
+    root = settings.home
+    try:
+        for folder in (root, root / "lake", root / "models", root / "keys", root / "rejects"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(f"cannot create {error.filename}: {error.strerror}; choose another home with --home") from error
+    key = signing_key(root / "keys")
+    registry = Registry(root / "models", key=key, trusted=trusted_keys(root / "keys"))
+    return Home(settings, Lake(root / "lake"), registry, ScoreStore(root / "wharfinger.db"))
+
+
+def champion(home: Home) -> Detector | None:
+    """Load the champion model; a version already loaded by this process is not read again.
+
+    Returns
+    -------
+    The detector, or None while no model was promoted.
+
+    Raises
+    ------
+    models.registry.ArtefactError
+        If the champion's files are not what was signed.
+    """
+    version = home.registry.champion()
+    if version is None:
+        return None
+    with home.loading:
+        if version not in home.loaded:
+            detector = Detector.from_artefact(home.registry.load(version), version)
+            home.loaded.clear()
+            home.loaded[version] = detector
+        return home.loaded[version]
+
+
+def signing_key(folder: Path) -> Ed25519PrivateKey:
+    """Read the key that signs models, or make one; its public half lies beside it as `signing.pub`."""
+    path = folder / "signing.key"
+    if not path.exists():
+        _create_key(path)
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise HomeError(f"{path} can be read by others; run: chmod 600 {path}")
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        raise HomeError(f"cannot read the signing key {path}: {error}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise HomeError(f"{path} is not an Ed25519 key; move it away and a new one is made")
+    public = path.with_suffix(".pub")
+    if not public.exists():
+        public.write_bytes(
+            key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        )
+    return key
+
+
+def trusted_keys(folder: Path) -> list[Ed25519PublicKey]:
+    """Read every `*.pub` of the folder: models signed by one of them are loaded."""
+    keys = []
+    for path in sorted(folder.glob("*.pub")):
+        try:
+            key = serialization.load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise HomeError(f"cannot read the public key {path}: {error}") from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise HomeError(f"{path} is not an Ed25519 public key")
+        keys.append(key)
+    return keys
+
+
+def _create_key(path: Path) -> None:
+    """Write a new key so that of two processes starting at once exactly one's key is kept, whole."""
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    handle, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes it 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        Path(temporary).unlink()

@@ -1,0 +1,237 @@
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
+from service.storage import CursorError, Order, ScoreStore, StorageError, from_micros, micros
+
+START = datetime(2026, 9, 14, tzinfo=UTC)
+
+
+def iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def a_score(
+    workload: str = "docker:shop/api", step: int = 0, bits: float = 1.5, severity: Severity = "none", model: str = "m1"
+) -> Score:
+    start = START + step * timedelta(minutes=10)
+    return Score(
+        workload=workload,
+        window_start=iso(start),
+        window_end=iso(start + timedelta(minutes=10)),
+        score=bits / (bits + 10),
+        bits=bits,
+        p_value=2.0**-bits,
+        severity=severity,
+        evidence={"network": bits},
+        reasons=[Reason(feature="network.x", value="1", expected="0", bits=bits, technique="T1571", text="new é")],
+        baseline=BaselineInfo(level="workload", maturity=0.5, windows=10),
+        model=model,
+    )
+
+
+def a_fleet() -> list[Score]:
+    return [
+        a_score(f"docker:shop/{name}", step, bits=float((7 * step + 3 * i) % 11), severity=SEVERITIES[(step + i) % 5])
+        for i, name in enumerate("abc")
+        for step in range(12)
+    ]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ScoreStore]:
+    store = ScoreStore(tmp_path / "w.db")
+    yield store
+    store.close()
+
+
+def pages(store: ScoreStore, **question: object) -> list[list[Score]]:
+    cursor, found = None, []
+    while True:
+        page, cursor = store.query(cursor=cursor, **question)
+        found.append(page)
+        if cursor is None:
+            return found
+
+
+def test_a_score_comes_back_as_it_went_in(store: ScoreStore) -> None:
+    """What was stored is what is read, field by field."""
+    score = a_score()
+    store.replace([score])
+    assert store.query()[0] == [score]
+    assert store.get(score.workload, START) == score
+    assert store.get(score.workload, START + timedelta(minutes=10)) is None
+
+
+def test_storing_twice_changes_nothing(store: ScoreStore) -> None:
+    """The second time no row is new or different, and a changed score replaces the old one."""
+    assert store.replace(a_fleet()) == 36
+    assert store.replace(a_fleet()) == 0
+    assert store.replace([a_score("docker:shop/a", 0, bits=30.0, model="m2")]) == 1
+    assert len(store.query(limit=100)[0]) == 36
+    assert store.get("docker:shop/a", START).model == "m2"
+
+
+@pytest.mark.parametrize("order", ["time", "bits"])
+@pytest.mark.parametrize("limit", [1, 5, 7, 36, 100])
+def test_pages_give_every_score_once_in_order(store: ScoreStore, order: Order, limit: int) -> None:
+    """Walking the cursors gives each stored score exactly once, in the order asked for, ties included."""
+    store.replace(a_fleet())
+    found = pages(store, order=order, limit=limit)
+    flat = [score for page in found for score in page]
+    assert all(len(page) == limit for page in found[:-1])
+    assert sorted(map(msgspec.json.encode, flat)) == sorted(map(msgspec.json.encode, a_fleet()))
+    keys = [score.window_start if order == "time" else score.bits for score in flat]
+    assert keys == sorted(keys, reverse=True)
+
+
+def test_a_page_does_not_move_when_rows_arrive(store: ScoreStore) -> None:
+    """Rows that arrive while a client pages neither repeat nor hide the rows it still has to see."""
+    store.replace(a_fleet())
+    first, cursor = store.query(limit=10)
+    store.replace([a_score("docker:shop/new", 100 + i) for i in range(20)])
+    rest = []
+    while cursor:
+        page, cursor = store.query(limit=10, cursor=cursor)
+        rest += page
+    assert {s.workload for s in rest} == {"docker:shop/a", "docker:shop/b", "docker:shop/c"}
+    assert len(first) + len(rest) == 36
+
+
+def test_filters(store: ScoreStore) -> None:
+    """Workload, time (since included, until not) and severity (at least) narrow the answer."""
+    store.replace(a_fleet())
+    hour = START + timedelta(hours=1)
+    assert {s.workload for s in store.query(workload="docker:shop/b")[0]} == {"docker:shop/b"}
+    assert min(s.window_start for s in store.query(since=hour)[0]) == iso(hour)
+    assert max(s.window_start for s in store.query(until=hour)[0]) == iso(hour - timedelta(minutes=10))
+    assert {s.severity for s in store.query(severity="high")[0]} == {"high", "critical"}
+
+
+def test_a_cursor_belongs_to_its_question(store: ScoreStore) -> None:
+    """A cursor used with other filters, or altered in any place, is refused."""
+    store.replace(a_fleet())
+    cursor = store.query(limit=3)[1]
+    for other in ({"order": "bits"}, {"workload": "docker:shop/a"}, {"severity": "low"}):
+        with pytest.raises(CursorError):
+            store.query(cursor=cursor, **other)
+    for place in range(len(cursor) - 1):
+        altered = cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :]
+        with pytest.raises(CursorError):
+            store.query(cursor=altered, limit=3)
+
+
+@given(cursor=st.text(max_size=60))
+@settings(max_examples=200)
+def test_any_text_is_no_cursor(cursor: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Text that was not issued is refused, never an error of another kind."""
+    store = ScoreStore(tmp_path_factory.getbasetemp() / "cursor.db")
+    with pytest.raises(CursorError):
+        store.query(cursor=cursor)
+    store.close()
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+def test_limit_is_bounded(store: ScoreStore, limit: int) -> None:
+    """A page holds between 1 and 1000 scores."""
+    with pytest.raises(ValueError, match="limit"):
+        store.query(limit=limit)
+
+
+def test_workloads_are_summarised_strangest_first(store: ScoreStore) -> None:
+    """Each workload has its count, last window and strongest bits."""
+    store.replace(a_fleet())
+    found = store.workloads()
+    assert [row["windows"] for row in found] == [12, 12, 12]
+    assert [row["strongest_bits"] for row in found] == sorted((row["strongest_bits"] for row in found), reverse=True)
+    assert found[0]["last_window"] == iso(START + timedelta(minutes=110))
+    assert store.span() == (START, START + timedelta(minutes=110))
+
+
+def test_an_empty_store_answers(store: ScoreStore) -> None:
+    """Nothing stored is an empty answer, not an error."""
+    assert store.query() == ([], None)
+    assert store.workloads() == []
+    assert store.span() is None
+    assert store.cells() == []
+
+
+def test_cells_hold_what_a_picture_needs(store: ScoreStore) -> None:
+    """Cells come by workload and time, with bits and severity, for the workloads asked for."""
+    store.replace(a_fleet())
+    cells = store.cells(workloads=["docker:shop/c", "docker:shop/a"], since=START + timedelta(minutes=100))
+    assert [cell.workload[-1] for cell in cells] == ["a", "a", "c", "c"]
+    assert cells[0].window_start == START + timedelta(minutes=100)
+    assert cells[0].severity in SEVERITIES
+
+
+def test_readers_are_not_blocked_by_a_writer(store: ScoreStore, tmp_path: Path) -> None:
+    """While another connection holds the write lock, reading answers at once with the last committed state."""
+    store.replace([a_score()])
+    with sqlite3.connect(tmp_path / "w.db", isolation_level=None) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("DELETE FROM scores")
+        assert len(store.query()[0]) == 1
+        writer.execute("ROLLBACK")
+    writer.close()
+
+
+def test_two_processes_write_at_once(tmp_path: Path) -> None:
+    """Writers wait for each other: nothing is lost and none fails."""
+    path = tmp_path / "w.db"
+    program = (
+        "import sys; sys.path.insert(0, 'tests/service'); from pathlib import Path; import test_storage as t;"
+        "s = t.ScoreStore(Path(sys.argv[1]));"
+        "[s.replace([t.a_score('docker:' + sys.argv[2], i)]) for i in range(100)]"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", program, str(path), name]) for name in "ab"]
+    assert [run.wait(120) for run in runs] == [0, 0]
+    assert [row["windows"] for row in ScoreStore(path).workloads()] == [100, 100]
+
+
+def test_threads_share_a_store(store: ScoreStore) -> None:
+    """Threads of one worker can write and read the same store."""
+    failures = []
+
+    def work(name: str) -> None:
+        try:
+            for step in range(20):
+                store.replace([a_score(name, step)])
+                store.query(workload=name)
+        except Exception as error:  # noqa: BLE001 -- a thread's failure must reach the assertion
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(f"docker:{i}",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert sum(row["windows"] for row in store.workloads()) == 80
+
+
+def test_a_newer_file_is_refused(store: ScoreStore, tmp_path: Path) -> None:
+    """A database of a newer version is an error that says so, and is left as it was."""
+    store.close()
+    with sqlite3.connect(tmp_path / "w.db") as raw:
+        raw.execute("UPDATE meta SET value = '99'")
+    raw.close()
+    with pytest.raises(StorageError, match="99"):
+        ScoreStore(tmp_path / "w.db")
+
+
+def test_microseconds_survive() -> None:
+    """A time turned into microseconds and back is the same time; a naive one counts as UTC."""
+    moment = datetime(2026, 9, 14, 9, 20, 1, 123457, tzinfo=UTC)
+    assert from_micros(micros(moment)) == moment
+    assert micros(moment.replace(tzinfo=None)) == micros(moment)
