@@ -29,6 +29,6 @@ def render(extra: Collector) -> bytes:
     scrape = CollectorRegistry()
     scrape.register(extra)
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        MultiProcessCollector(scrape)
+        MultiProcessCollector(scrape)  # type: ignore[no-untyped-call]  # as the library leaves it
         return generate_latest(scrape)
     return generate_latest(_REGISTRY) + generate_latest(scrape)

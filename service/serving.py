@@ -38,7 +38,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "proc_name": "wharfinger",
             "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112 -- a heartbeat file in memory
             "logconfig_dict": log_config(settings.log_level),
-            "child_exit": lambda _, worker: multiprocess.mark_process_dead(worker.pid),
+            "child_exit": _forget,
         }
         super().__init__()
 
@@ -57,6 +57,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             here.model.get()  # loaded once, before forking: workers share its memory
             here.home.store.close()  # a connection must not cross a fork
         return app
+
+
+def _forget(_: object, worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # as the library leaves it
 
 
 def serve(settings: Settings, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:

@@ -172,7 +172,7 @@ def as_markdown() -> str:
         "# Settings",
         "",
         "Each setting is read from the environment, then from `wharfinger.toml` in the home directory; else its",
-        "default holds. The home directory is `--home`, else `WHARFINGER_HOME`, else the platform's user data directory.",
+        "default holds. That directory is `--home`, else `WHARFINGER_HOME`, else the platform's user data directory.",
         "",
         "| `wharfinger.toml` | environment | default | meaning |",
         "|---|---|---|---|",

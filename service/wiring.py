@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from features.lake import Lake
 from models.detector import Detector
+from models.errors import ArtefactError
 from models.registry import Registry
 from service.settings import Settings
 from service.storage import ScoreStore
@@ -31,6 +32,11 @@ class Home:
     store: ScoreStore
     loaded: dict[str, Detector] = field(default_factory=dict, repr=False)
     loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def lake_folder(self) -> Path:
+        """Folder of the lake."""
+        return self.settings.home / "lake"
 
     @property
     def rejects(self) -> Path:
@@ -66,15 +72,18 @@ def champion(home: Home) -> Detector | None:
 
     Raises
     ------
-    models.registry.ArtefactError
-        If the champion's files are not what was signed.
+    models.errors.ArtefactError
+        If the champion's files are not what was signed, or it was made for other features.
     """
     version = home.registry.champion()
     if version is None:
         return None
     with home.loading:
         if version not in home.loaded:
-            detector = Detector.from_artefact(home.registry.load(version), version)
+            try:
+                detector = Detector.from_artefact(home.registry.load(version), version)
+            except ValueError as error:
+                raise ArtefactError(str(error)) from error
             home.loaded.clear()
             home.loaded[version] = detector
         return home.loaded[version]

@@ -91,7 +91,7 @@ def read_query(kind: type[T]) -> T:
         422 if a parameter is unknown (a misspelt filter would otherwise answer another question), repeated, or has a
         value it cannot have.
     """
-    known = {field.encode_name for field in msgspec.structs.fields(kind)}  # type: ignore[arg-type,type-var]  # T is a struct here
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}  # type: ignore[arg-type]  # T is a struct here
     given = request.args.to_dict(flat=False)
     for name, values in given.items():
         if name not in known:

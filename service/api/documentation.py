@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app, render_template
 
-from service.api import health, models, scores, workloads
+from service.api import alerts, health, models, scores, workloads
 from service.api.openapi import document
 from service.api.operations import Resource
 
 resource = Resource("documentation")
-RESOURCES = (scores.resource, workloads.resource, models.resource, health.resource, resource)
+RESOURCES = (scores.resource, alerts.resource, workloads.resource, models.resource, health.resource, resource)
 pages = Blueprint("documentation", __name__, template_folder="templates")
 
 
@@ -49,14 +49,21 @@ def example(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
 
 
 def _shape(schema: dict[str, Any], schemas: dict[str, Any], seen: tuple[str, ...]) -> Any:  # noqa: ANN401 -- JSON
+    found: Any
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"<{name}>" if name in seen else _shape(schemas[name], schemas, (*seen, name))
-    if options := schema.get("anyOf"):
+        found = f"<{name}>" if name in seen else _shape(schemas[name], schemas, (*seen, name))
+    elif options := schema.get("anyOf"):
         shapes = [_shape(option, schemas, seen) for option in options]
-        return shapes[0] if not all(isinstance(one, str) for one in shapes) else " or ".join(dict.fromkeys(shapes))
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
+        found = " or ".join(dict.fromkeys(shapes)) if all(isinstance(one, str) for one in shapes) else shapes[0]
+    elif "enum" in schema:
+        found = " | ".join(map(str, schema["enum"]))
+    else:
+        found = _plain_shape(schema, schemas, seen)
+    return found
+
+
+def _plain_shape(schema: dict[str, Any], schemas: dict[str, Any], seen: tuple[str, ...]) -> Any:  # noqa: ANN401 -- JSON
     if properties := schema.get("properties"):
         return {name: _shape(part, schemas, seen) for name, part in properties.items()}
     if schema.get("type") == "array":

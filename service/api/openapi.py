@@ -8,6 +8,7 @@ import msgspec
 
 from service.api.operations import COMMON, Operation
 from service.api.problems import MEDIA_TYPE, Problem
+from service.api.schemas import Refused
 
 _RULE_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 _REF = "#/components/schemas/{name}"
@@ -36,10 +37,8 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         Version of the service.
     """
     operations = list(operations)
-    types = [
-        Problem,
-        *(kind for one in operations for kind in (one.answer, one.body) if kind and not isinstance(kind, str)),
-    ]
+    mentioned = [kind for one in operations for kind in (one.answer, one.body)]
+    types = [Problem, Refused, *(kind for kind in mentioned if isinstance(kind, type) and kind is not dict)]
     queries = [one.query for one in operations if one.query]
     _, schemas = msgspec.json.schema_components([*types, *queries], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
@@ -53,7 +52,8 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "info": {
             "title": "Wharfinger",
             "version": version,
-            "description": "Anomaly scores of container workloads, explained. Rank by `bits`. Times are RFC 3339 in UTC.",
+            "description": "Anomaly scores of container workloads, explained. Rank by `bits`. "
+            "Times are RFC 3339 in UTC.",
         },
         "servers": [{"url": "/"}],
         "paths": paths,
@@ -115,5 +115,7 @@ def _responses(one: Operation) -> dict[str, Any]:
     return found
 
 
-def _reference(kind: Any) -> dict[str, str]:  # noqa: ANN401 -- a struct type
+def _reference(kind: Any) -> dict[str, str]:  # noqa: ANN401 -- a type
+    if kind is dict:
+        return {"type": "object"}
     return {"$ref": _REF.format(name=kind.__name__)}

@@ -49,7 +49,7 @@ class Resource:
         self.blueprint = Blueprint(f"api_{name}", __name__)
         self.operations: list[Operation] = []
 
-    def operation(  # noqa: D417 -- the others are told in Operation
+    def operation(
         self,
         method: str,
         path: str,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from models.incidents import Alert
 from models.scores import Score, Severity
 from service.api.problems import Problem
 
@@ -63,7 +64,14 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 class ScoreAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Scores in the order of the windows asked for, then of the windows found in the events, then refused events."""
 
-    scores: list[Score | Refused]
+    scores: Annotated[
+        list[Any],  # of Score | Refused: msgspec describes no union of untagged structs
+        Meta(
+            extra_json_schema={
+                "items": {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("Score", "Refused")]}
+            }
+        ),
+    ]
     model: str
 
 
@@ -77,7 +85,7 @@ class ScoreQuery(msgspec.Struct, frozen=True, kw_only=True):
     order: Annotated[Literal["time", "bits"], Meta(description="Newest first, or strangest first.")] = "time"
     limit: Annotated[int, Meta(ge=1, le=1000, description="Scores on a page.")] = 100
     cursor: Annotated[
-        str | None, Meta(max_length=1024, description="`next` of the page before, with the same other parameters.")
+        Annotated[str, Meta(max_length=1024)] | None, Meta(description="`next` of the page before, with the same other parameters.")
     ] = None
 
 
@@ -86,6 +94,25 @@ class ScorePage(msgspec.Struct, frozen=True, kw_only=True):
 
     scores: list[Score]
     next: str | None
+
+
+class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which alerts to list."""
+
+    workload: Annotated[Name | None, Meta(description="Only this workload.")] = None
+    since: Annotated[Moment | None, Meta(description="Windows that start at or after this time.")] = None
+    until: Annotated[Moment | None, Meta(description="Windows that start before this time.")] = None
+    severity: Annotated[
+        Literal["low", "medium", "high", "critical"], Meta(description="Severity from which a window is strange.")
+    ] = "high"
+    limit: Annotated[int, Meta(ge=1, le=1000, description="Alerts in the answer.")] = 100
+
+
+class AlertList(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts, the strongest first; `complete` is false if there are more."""
+
+    alerts: list[Alert]
+    complete: bool
 
 
 class WorkloadSummary(msgspec.Struct, frozen=True, kw_only=True):

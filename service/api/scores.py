@@ -1,14 +1,15 @@
 """Scores: of what a client sends, and those stored."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from models.detector import Detector
 from models.scores import Score
 from service.api.decoding import decode, read_body, read_query
+from service.api.events import score_events
 from service.api.operations import Resource
-from service.api.problems import Fault, Problem, ProblemError, problem, refuse
+from service.api.problems import Fault, Problem, ProblemError, refuse
 from service.api.schemas import (
     LooseScoreRequest,
     Refused,
@@ -20,7 +21,6 @@ from service.api.schemas import (
     utc,
 )
 from service.api.windows import score_windows
-from service.jobs.score import score_records
 from service.metrics import REFUSED, SCORED
 from service.state import state
 from service.storage import CursorError
@@ -40,12 +40,9 @@ def score() -> ScoreAnswer:
     windows, events, host, refused = _read(read_body())
     detector = _detector()
     scored, unfit = score_windows(detector, windows)
-    found, rejects = score_records(
-        detector, [record for _, record in events], host=host, settings=state().home.settings
-    )
-    for place, reason in rejects:
-        refused[f"#/events/{events[place][0]}"] = problem(422, reason)
-    refused |= {f"#/windows/{place}": reason for place, reason in unfit.items()}
+    found, unread = score_events(detector, events, host, state().home.settings)
+    refused |= {f"#/windows/{number}": reason for number, reason in unfit.items()}
+    refused |= {f"#/events/{number}": reason for number, reason in unread.items()}
     answers = _in_order(scored, found, refused)
     if refused and len(refused) == len(answers):
         raise refuse(422, "No item of the request can be scored.", errors=_faults(refused))
@@ -82,7 +79,7 @@ def _detector() -> Detector:
     return detector
 
 
-def _read(raw: bytes) -> tuple[Numbered[Window], Numbered[dict[str, object]], str | None, dict[str, Problem]]:
+def _read(raw: bytes) -> tuple[Numbered[Window], Numbered[dict[str, Any]], str | None, dict[str, Problem]]:
     """Read the request at once; if that fails, item by item."""
     try:
         request = decode(raw, ScoreRequest)
@@ -92,7 +89,7 @@ def _read(raw: bytes) -> tuple[Numbered[Window], Numbered[dict[str, object]], st
         loose = decode(raw, LooseScoreRequest)
         refused: dict[str, Problem] = {}
         windows = _each(loose.windows, Window, "#/windows", refused)
-        events = _each(loose.events, dict[str, object], "#/events", refused)
+        events = _each(loose.events, dict[str, Any], "#/events", refused)
         if not windows and not events:
             raise
         return windows, events, loose.host, refused

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 import msgspec
 from flask import Blueprint, Response, render_template, request, url_for
@@ -64,7 +65,7 @@ def fleet() -> Response:
         filters=filters,
         span=span,
         scores=scores,
-        more=cursor and url_for(".fleet", **{**request.args.to_dict(), "cursor": cursor}),
+        more=_next(url_for(".fleet"), cursor),
         axis=axis,
         rows=rows[:SHOWN_WORKLOADS],
         hidden=len(rows[SHOWN_WORKLOADS:]),
@@ -98,7 +99,7 @@ def one_workload(workload: str) -> Response:
         top=ceiling(max((mark.bits for mark in marks), default=0.0)),
         chosen=_chosen(workload, filters.at),
         scores=scores,
-        more=cursor and url_for(".one_workload", workload=workload, **{**request.args.to_dict(), "cursor": cursor}),
+        more=_next(url_for(".one_workload", workload=workload), cursor),
         baseline=baseline,
     )
 
@@ -117,6 +118,11 @@ def _scores_of(workload: str, filters: Filters) -> tuple[list[Score], str | None
         )
     except CursorError as error:
         raise UnprocessableEntity(str(error)) from None
+
+
+def _next(page: str, cursor: str | None) -> str | None:
+    """Address of the next page with the same filters, or None after the last."""
+    return None if cursor is None else f"{page}?{urlencode({**request.args.to_dict(), 'cursor': cursor})}"
 
 
 def _chosen(workload: str, at: datetime | None) -> Score | None:

@@ -1,0 +1,128 @@
+"""A small fleet's telemetry, made anew: four workloads with their habits for three days, then one break-in."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import structlog
+
+from service.jobs.ingest import ingest
+from service.jobs.refresh import refresh
+from service.jobs.score import score
+from service.settings import Settings
+from service.wiring import Home, open_home
+
+START = datetime(2026, 9, 10, tzinfo=UTC)
+SPLIT = START + timedelta(days=3)
+END = SPLIT + timedelta(hours=6)
+STRANGER = "203.0.113.66"
+SERVICES = {
+    "api": ("192.168.50.10", [("192.168.50.20", 5432), ("192.0.2.10", 443)]),
+    "db": ("192.168.50.20", [("192.168.50.30", 9000)]),
+    "web": ("192.168.50.30", [("192.168.50.10", 8000), ("192.0.2.20", 443)]),
+    "worker": ("192.168.50.40", [("192.168.50.20", 5432), ("192.0.2.30", 443), ("192.0.2.31", 443)]),
+}
+
+
+def iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _snapshot(name: str, address: str) -> dict[str, object]:
+    return {
+        "observed_at": iso(START),
+        "host": "n1",
+        "inspect": {
+            "Id": f"{name:0<64}".replace(" ", "0").encode().hex()[:64],
+            "Name": f"/shop-{name}-1",
+            "Created": iso(START - timedelta(hours=1)),
+            "State": {"Status": "running", "StartedAt": iso(START - timedelta(hours=1))},
+            "Config": {
+                "Image": f"registry.example/shop/{name}:1.4",
+                "Env": ["PATH=/bin"],
+                "Labels": {"com.docker.compose.project": "shop", "com.docker.compose.service": name},
+            },
+            "HostConfig": {"Privileged": False, "NetworkMode": "shop"},
+            "NetworkSettings": {"Networks": {"shop": {"IPAddress": address}}},
+        },
+    }
+
+
+def _flow(moment: datetime, source: str, target: tuple[str, int], number: int, sent: int) -> dict[str, object]:
+    return {
+        "ts": moment.timestamp(),
+        "uid": f"C{number:09d}",
+        "id.orig_h": source,
+        "id.orig_p": 30000 + number % 20000,
+        "id.resp_h": target[0],
+        "id.resp_p": target[1],
+        "proto": "tcp",
+        "service": "ssl" if target[1] == 443 else None,
+        "duration": 0.5,
+        "orig_bytes": sent,
+        "resp_bytes": 4 * sent,
+        "conn_state": "SF",
+    }
+
+
+def telemetry() -> list[dict[str, object]]:
+    """Give the fleet's records in time order; the last six hours hold a break-in into shop/api."""
+    chance = random.Random(7)  # noqa: S311 -- a reproducible fleet
+    records = [_snapshot(name, address) for name, (address, _) in SERVICES.items()]
+    moment, number = START, 0
+    while moment < END:
+        for address, targets in SERVICES.values():
+            for target in targets:
+                for _ in range(chance.randint(1, 4)):
+                    number += 1
+                    at = moment + timedelta(seconds=chance.uniform(0, 599))
+                    records.append(_flow(at, address, target, number, chance.randint(500, 900)))
+        moment += timedelta(minutes=10)
+    for step in range(60):
+        number += 1
+        at = SPLIT + timedelta(hours=2, seconds=31 * step)
+        records.append(_flow(at, SERVICES["api"][0], (STRANGER, 4444), number, 200_000))
+    return records
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A home with telemetry, a model and scores, opened with settings that tests may change."""
+
+    settings: Settings
+    home: Home
+    version: str
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """Learn the fleet until the split and score what follows: the whole way that real telemetry goes."""
+    folder = tmp_path_factory.mktemp("fleet")
+    records = folder / "telemetry.ndjson"
+    records.write_text("\n".join(json.dumps(record) for record in telemetry()) + "\n")
+    settings = Settings.load(folder / "home", {"WHARFINGER_MODEL_POLL_SECONDS": "0"})
+    home = open_home(settings)
+    ingest(home, [records])
+    report = refresh(home, until=SPLIT)
+    if not report.promoted:
+        home.registry.promote(report.version)
+    score(home, since=SPLIT)
+    return Fleet(settings, home, report.version)
+
+
+@pytest.fixture
+def settings_at(tmp_path: Path) -> Callable[..., Settings]:
+    """Make settings of an empty home from environment values."""
+    return lambda **values: Settings.load(tmp_path / "home", {f"WHARFINGER_{k.upper()}": v for k, v in values.items()})
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Keep log lines out of the test report."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    yield
+    structlog.reset_defaults()
