@@ -31,7 +31,7 @@ MIN_WINDOWS = 200
 # How much more often than the alert budget a severity may be reached; critical is ten times rarer than the budget.
 RATES: dict[Severity, float] = {"low": 50.0, "medium": 10.0, "high": 1.0, "critical": 0.1}
 RUN_GAP = timedelta(hours=6)
-INJECTED = 15.0
+INJECTED = 40.0
 
 Progress = Callable[[str, float], None]
 
