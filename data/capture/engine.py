@@ -63,7 +63,7 @@ class Engine:
     def __init__(self, folder: Path, hosts: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.hosts = hosts or {}
-        self.short = Path(tempfile.mkdtemp(prefix="range-", dir="/tmp"))  # noqa: S108 (short path, mkdtemp is private)
+        self.short = Path(tempfile.mkdtemp(prefix="range-", dir="/tmp"))
         self.socket = self.short / "docker.sock"
         self.log = folder / "dockerd.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -80,7 +80,9 @@ class Engine:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -93,7 +95,7 @@ class Engine:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(  # noqa: S603 (fixed argument list)
+            self.process = subprocess.Popen(
                 self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
         deadline = time.monotonic() + START_SECONDS
@@ -141,9 +143,7 @@ class Engine:
         """
         command = [docker_client() or "docker", "-H", f"unix://{self.socket}", *args]
         environment = {**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": str(self.short / "client")}
-        done = subprocess.run(  # noqa: S603 (arguments come from the range's own scripts)
-            command, input=stdin, capture_output=True, timeout=timeout, check=False, env=environment
-        )
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, check=False, env=environment)
         if check and done.returncode != 0:
             raise RuntimeError(f"docker {' '.join(args)}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout.decode(errors="replace").strip()
@@ -212,7 +212,7 @@ def _firewall(operation: str, bridge: str) -> None:
 
 
 def _quiet(*command: str) -> None:
-    subprocess.run(command, capture_output=True, check=False)  # noqa: S603 (fixed commands)
+    subprocess.run(command, capture_output=True, check=False)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

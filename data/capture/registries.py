@@ -50,7 +50,9 @@ class Registry:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -63,7 +65,7 @@ class Registry:
         config.write_text(text)
         with self.log.open("wb") as log:
             command = ["setpriv", "--pdeathsig", "TERM", "docker-registry", "serve", str(config)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 (fixed command)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 10
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -126,7 +128,9 @@ class Sink:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
