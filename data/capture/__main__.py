@@ -53,8 +53,8 @@ def main() -> None:
         clock = Clock(round(time.time() + PREPARE_SECONDS, 3), asked.stretch, ORIGIN)
         truth, benign = run(Path(work), raw, clock, asked.minutes * 60 * asked.stretch, asked.split)
         write(raw, asked.out, clock)
-        truth.write(asked.out / "truth.json")
-        benign.write(asked.out / "benign.json")
+        truth.write(asked.out / "truth.json", "T")
+        benign.write(asked.out / "benign.json", "B")
         split = clock.stamp(clock.start + asked.minutes * 60 * asked.split)
         (asked.out / "README.md").write_text(describe(asked.out, asked.minutes, asked.stretch, split))
 
@@ -90,6 +90,7 @@ def _paths(work: Path, engine: Engine) -> dict[str, str]:
     return {
         str(work / "engine" / "root"): "/var/lib/docker",
         str(engine.socket): "/var/run/docker.sock",
+        str(engine.short / "exec"): "/var/run/docker",
         f'"addr":"{socket.gethostname()}:': f'"addr":"{HOST}:',
     }
 

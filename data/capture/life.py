@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ SERVICE_ACTS: dict[str, tuple[str, tuple[tuple[float, str], ...]]] = {
     "autoscale": ("a third replica for an hour", ((0.29, "web"), (0.47, "web"), (0.82, "web"))),
 }  # fmt: skip
 INIT_JOBS = (0.09, 0.18, 0.41, 0.62, 0.83, 0.94)
+MAINTENANCE = (0.05, 0.21, 0.33, 0.465, 0.59, 0.695, 0.77, 0.88)
+PATCHED = ("logship", "node-exporter", "notify", "worker")
 UPGRADES = (0.11, 0.22, 0.38, 0.55, 0.815, 0.93)
 
 
@@ -59,12 +62,13 @@ class Notes:
     def add(self, start: str, **more: Any) -> None:  # noqa: ANN401 (free keys)
         """Add one note that ends now."""
         with self._lock:
-            row = {**more, "host": self.lab.host(), "start": start, "end": self.lab.clock.stamp()}
-            self.rows.append({"id": f"{'T' if 'scenario' in more else 'B'}{len(self.rows) + 1:03d}", **row})
+            self.rows.append({**more, "host": self.lab.host(), "start": start, "end": self.lab.clock.stamp()})
 
-    def write(self, path: Path) -> None:
-        """Write the notes as JSON, in the order of their starts."""
-        path.write_text(json.dumps(sorted(self.rows, key=lambda row: row["start"]), indent=1) + "\n")
+    def write(self, path: Path, letter: str) -> None:
+        """Write the notes as JSON, numbered in the order of their starts."""
+        rows = sorted(self.rows, key=lambda row: str(row["start"]))
+        numbered = [{"id": f"{letter}{number:03d}", **row} for number, row in enumerate(rows, 1)]
+        path.write_text(json.dumps(numbered, indent=1) + "\n")
 
 
 class Life:
@@ -122,6 +126,8 @@ class Life:
         for share in INIT_JOBS:
             work = self.act("capadd_init", "init-sysctl", self.initialise, "short job with NET_ADMIN")
             plan.append((share * total, work))
+        for share in MAINTENANCE:
+            plan.append((share * total, self.maintain))
         for share in UPGRADES:
             work = self.act("apt_upgrade_job", "apt-upgrade", self.upgrade, "many downloads from the package mirror")
             plan.append((share * total, work))
@@ -196,6 +202,24 @@ class Life:
         self.lab.up(service, 3)
         threading.Event().wait(3600 / self.lab.clock.factor)
         self.lab.down(service.container(3))
+
+    def maintain(self) -> None:
+        """Stop several services together and start them in another order, so that they swap addresses."""
+        services = [BY_NAME[name] for name in PATCHED]
+        with ExitStack() as stack:
+            for service in services:
+                stack.enter_context(self.lab.locks[service.name])
+            start = self.lab.clock.stamp()
+            for service in services:
+                self.lab.engine.docker("stop", "-t", "1", service.container())
+            self.random.shuffle(services)
+            for service in services:
+                self.lab.engine.docker("start", service.container())
+                self.lab.route(service.container(), service.networks[0])
+            for service in services:
+                self.notes.add(
+                    start, kind="maintenance", workload=service.workload, note="host patched: stopped, started"
+                )
 
     def initialise(self) -> None:
         """Run a short job with one capability."""
