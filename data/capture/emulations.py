@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from data.capture import images
-from data.capture.estate import BROWSERS, NETWORKS, OWN, UNKNOWN, WORLD, http
+from data.capture.estate import BROWSERS, NETWORKS, OWN, UNKNOWN, http
 from data.capture.lab import TOOLBOX, Lab
 from data.capture.life import BY_NAME, Notes
+from data.capture.world import WORLD
 
 Emulation = Callable[[], None]
 SCRIPT = "#!/bin/sh\n# benign stand-in for a dropped tool: it only waits\nsleep 20\n"

@@ -171,6 +171,7 @@ class Engine:
 
     def network(self, name: str, subnet: str, bridge: str) -> None:
         """Create an internal network on a named bridge and let the bridge carry its own traffic."""
+        _forget(bridge)  # a run that was killed may have left it behind
         option = f"com.docker.network.bridge.name={bridge}"
         self.docker("network", "create", "--internal", "--subnet", subnet, "-o", option, name)
         self._bridges.append(bridge)
@@ -190,8 +191,7 @@ class Engine:
                 self._remove_everything()
             _end(self.process)
         for bridge in self._bridges:
-            _firewall("-D", bridge)
-            _quiet("ip", "link", "delete", bridge)
+            _forget(bridge)
         self._bridges.clear()
         shutil.rmtree(self.short, ignore_errors=True)
         shutil.rmtree(self.folder / "root", ignore_errors=True)
@@ -209,6 +209,11 @@ class Engine:
 def _firewall(operation: str, bridge: str) -> None:
     # Where another daemon left the FORWARD policy at DROP, bridged packets are dropped too unless told otherwise.
     _quiet("iptables", operation, "FORWARD", "-i", bridge, "-o", bridge, "-j", "ACCEPT")
+
+
+def _forget(bridge: str) -> None:
+    _firewall("-D", bridge)
+    _quiet("ip", "link", "delete", bridge)
 
 
 def _quiet(*command: str) -> None:

@@ -1,4 +1,4 @@
-"""The estate, declared: networks, names of the world outside, services of three projects and their habits."""
+"""The estate, declared: networks, registries, services of three projects and their habits."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,23 +12,7 @@ NETWORKS = {
     "shop_data": ("172.28.20.0/28", "rg-data", "172.28.20.14", "172.28.20.13"),
     "ci_build": ("172.28.30.0/28", "rg-ci", "172.28.30.14", "172.28.30.13"),
 }
-OUTSIDE = ("outside", "198.51.100.0/24", "rg-out")
-WORLD = {
-    "api.payhub.example": "198.51.100.10",
-    "ingest.logwell.example": "198.51.100.11",
-    "git.forge.example": "198.51.100.12",
-    "deb.mirror.example": "198.51.100.13",
-    "backup.s3-store.example": "198.51.100.14",
-    "push.notifyhub.example": "198.51.100.15",
-    "telemetry.vendor.example": "198.51.100.16",
-    "rates.bank.example": "198.51.100.17",
-    "cdn-static.example": "198.51.100.66",
-    "updates-sync.example": "198.51.100.67",
-    "backup.s3-storage.example": "198.51.100.68",
-    "*.t.dnsedge.example": "198.51.100.69",
-}
 NAME_SERVER = "198.51.100.53"
-USERS = [f"198.51.100.{number}" for number in range(100, 131)]
 EDGE = "172.28.10.28"
 BROWSERS = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 GO_CIPHERS = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
@@ -90,87 +74,205 @@ API = {"port": 8080, "kind": "http", "server": "shop-api"}
 
 SERVICES = (
     Service(
-        "shop", "db", ("shop_data",), ({"port": 5432, "kind": "line"}, METRICS), version="15.4",
-        health="nc -z 127.0.0.1 5432", options=("-v", "shop_db:/var/lib/data", "--memory", "256m"),
+        "shop",
+        "db",
+        ("shop_data",),
+        ({"port": 5432, "kind": "line"}, METRICS),
+        version="15.4",
+        health="nc -z 127.0.0.1 5432",
+        options=("-v", "shop_db:/var/lib/data", "--memory", "256m"),
     ),
     Service("shop", "cache", ("shop_data",), ({"port": 6379, "kind": "line"}, METRICS), version="7.2"),
     Service(
-        "shop", "api", ("shop_app", "shop_data"),
+        "shop",
+        "api",
+        ("shop_app", "shop_data"),
         ({**API, "then": [line("cache:6379", p=0.8, want=(40, 900)), line("db:5432", p=0.5)]}, METRICS),
-        (http(["https://api.payhub.example/v2/charges"], 420, mode="poisson", rhythm=True, send=(300, 900), ua="payhub-python/9.1"),
-         line("db:5432", 600, want=(100, 300), rounds=(1, 1))),
-        health="wget -q -O - http://127.0.0.1:8080/health", environment={"DB_HOST": "db", "CACHE_HOST": "cache"},
+        (
+            http(
+                ["https://api.payhub.example/v2/charges"],
+                420,
+                mode="poisson",
+                rhythm=True,
+                send=(300, 900),
+                ua="payhub-python/9.1",
+            ),
+            line("db:5432", 600, want=(100, 300), rounds=(1, 1)),
+        ),
+        health="wget -q -O - http://127.0.0.1:8080/health",
+        environment={"DB_HOST": "db", "CACHE_HOST": "cache"},
     ),
     Service(
-        "shop", "web", ("shop_app",), ({**WEB, "then": [http(CALLS, 0, p=0.6, ua="shop-web/1.4")]}, METRICS), replicas=2,
-        health="wget -q -O - http://127.0.0.1:8080/health", environment={"API_URL": "http://api:8080"},
+        "shop",
+        "web",
+        ("shop_app",),
+        ({**WEB, "then": [http(CALLS, 0, p=0.6, ua="shop-web/1.4")]}, METRICS),
+        replicas=2,
+        health="wget -q -O - http://127.0.0.1:8080/health",
+        environment={"API_URL": "http://api:8080"},
     ),
     Service(
-        "shop", "edge", ("shop_app",),
-        ({**FRONT, "then": [http([f"http://web:8080{path}" for path in PAGES], 0, ua="edge/1.4", headers={"X-Real-IP": "users"})]}, METRICS),
-        health="wget -q -O - http://127.0.0.1:80/health", options=("--ip", EDGE),
+        "shop",
+        "edge",
+        ("shop_app",),
+        (
+            {
+                **FRONT,
+                "then": [
+                    http([f"http://web:8080{path}" for path in PAGES], 0, ua="edge/1.4", headers={"X-Real-IP": "users"})
+                ],
+            },
+            METRICS,
+        ),
+        health="wget -q -O - http://127.0.0.1:80/health",
+        options=("--ip", EDGE),
     ),
     Service(
-        "shop", "worker", ("shop_app", "shop_data"), (METRICS,),
-        (line("cache:6379", 180, want=(20, 400), jitter=0.1), line("db:5432", 420, mode="poisson", want=(500, 9000)),
-         http(["http://api:8080/v1/jobs/next"], 300, ua="shop-worker/1.4", jitter=0.1),
-         http(["https://rates.bank.example/daily.json"], 1800, ua="shop-worker/1.4", jitter=0.05)),
+        "shop",
+        "worker",
+        ("shop_app", "shop_data"),
+        (METRICS,),
+        (
+            line("cache:6379", 180, want=(20, 400), jitter=0.1),
+            line("db:5432", 420, mode="poisson", want=(500, 9000)),
+            http(["http://api:8080/v1/jobs/next"], 300, ua="shop-worker/1.4", jitter=0.1),
+            http(["https://rates.bank.example/daily.json"], 1800, ua="shop-worker/1.4", jitter=0.05),
+        ),
     ),
     Service(
-        "shop", "notify", ("shop_app",), (METRICS,),
-        ({"kind": "hold", "to": "push.notifyhub.example:443", "tls": True, "alpn": ["h2"], "every": 300, "span": 7200, "beat": 240},
-         http(["http://api:8080/v1/notices"], 360, ua="shop-notify/1.4", jitter=0.2)),
+        "shop",
+        "notify",
+        ("shop_app",),
+        (METRICS,),
+        (
+            {
+                "kind": "hold",
+                "to": "push.notifyhub.example:443",
+                "tls": True,
+                "alpn": ["h2"],
+                "every": 300,
+                "span": 7200,
+                "beat": 240,
+            },
+            http(["http://api:8080/v1/notices"], 360, ua="shop-notify/1.4", jitter=0.2),
+        ),
     ),
-    Service("ops", "resolver", ("shop_app", "shop_data", "ci_build"), ({"port": 53, "kind": "dns", "upstream": NAME_SERVER},), version="2.86"),
     Service(
-        "ops", "scraper", ("shop_app", "shop_data"), ({"port": 9090, "kind": "http"},),
-        tuple(http([f"http://{name}:9100/metrics"], 300, ua="Prometheus/2.54.1") for name in TARGETS), version="2.54.1", registry=MIRROR,
+        "ops",
+        "resolver",
+        ("shop_app", "shop_data", "ci_build"),
+        ({"port": 53, "kind": "dns", "upstream": NAME_SERVER},),
+        version="2.86",
     ),
     Service(
-        "ops", "logship", ("shop_app",), (),
-        (http(["https://ingest.logwell.example/v1/heartbeat"], 300, send=(180, 180), ua="Fluent-Bit", ciphers=GO_CIPHERS),
-         http(["https://ingest.logwell.example/v1/logs"], 240, mode="poisson", rhythm=True, send=(3000, 30000), ua="Fluent-Bit", ciphers=GO_CIPHERS)),
-        version="3.1.4", registry=MIRROR, options=("-v", "/var/log:/var/log/host:ro"),
+        "ops",
+        "scraper",
+        ("shop_app", "shop_data"),
+        ({"port": 9090, "kind": "http"},),
+        tuple(http([f"http://{name}:9100/metrics"], 300, ua="Prometheus/2.54.1") for name in TARGETS),
+        version="2.54.1",
+        registry=MIRROR,
     ),
-    Service("ops", "node-exporter", ("shop_app",), (METRICS,), version="1.8.2", registry=MIRROR, options=("--pid", "host", "-v", "/:/rootfs:ro")),
     Service(
-        "ci", "runner", ("ci_build",), (),
-        (http(["https://git.forge.example/api/v4/jobs/request"], 120, send=(400, 420), ua="gitlab-runner 17.2.0 (linux/amd64)", ciphers=GO_CIPHERS),
-         http(["https://telemetry.vendor.example/v1/usage"], 3600, send=(600, 640), ua="gitlab-runner 17.2.0 (linux/amd64)", ciphers=GO_CIPHERS)),
-        version="17.2.0", registry=MIRROR, options=("-v", "{socket}:/var/run/docker.sock"),
+        "ops",
+        "logship",
+        ("shop_app",),
+        (),
+        (
+            http(
+                ["https://ingest.logwell.example/v1/heartbeat"],
+                300,
+                send=(180, 180),
+                ua="Fluent-Bit",
+                ciphers=GO_CIPHERS,
+            ),
+            http(
+                ["https://ingest.logwell.example/v1/logs"],
+                240,
+                mode="poisson",
+                rhythm=True,
+                send=(3000, 30000),
+                ua="Fluent-Bit",
+                ciphers=GO_CIPHERS,
+            ),
+        ),
+        version="3.1.4",
+        registry=MIRROR,
+        options=("-v", "/var/log:/var/log/host:ro"),
     ),
-)  # fmt: skip
+    Service(
+        "ops",
+        "node-exporter",
+        ("shop_app",),
+        (METRICS,),
+        version="1.8.2",
+        registry=MIRROR,
+        options=("--pid", "host", "-v", "/:/rootfs:ro"),
+    ),
+    Service(
+        "ci",
+        "runner",
+        ("ci_build",),
+        (),
+        (
+            http(
+                ["https://git.forge.example/api/v4/jobs/request"],
+                120,
+                send=(400, 420),
+                ua="gitlab-runner 17.2.0 (linux/amd64)",
+                ciphers=GO_CIPHERS,
+            ),
+            http(
+                ["https://telemetry.vendor.example/v1/usage"],
+                3600,
+                send=(600, 640),
+                ua="gitlab-runner 17.2.0 (linux/amd64)",
+                ciphers=GO_CIPHERS,
+            ),
+        ),
+        version="17.2.0",
+        registry=MIRROR,
+        options=("-v", "{socket}:/var/run/docker.sock"),
+    ),
+)
 
 JOBS = {
     "backup": (
         line("db:5432", want=(120_000, 260_000), rounds=(1, 1), times=1, now=True),
-        {"kind": "upload", "urls": ["https://backup.s3-store.example/shop/dump"], "send": (140_000, 260_000), "every": 1, "times": 1, "now": True},
+        {
+            "kind": "upload",
+            "urls": ["https://backup.s3-store.example/shop/dump"],
+            "send": (140_000, 260_000),
+            "every": 1,
+            "times": 1,
+            "now": True,
+        },
     ),
     "job": (
-        http(["https://git.forge.example/shop/shop.git/info/refs"], 20, times=2, now=True, ua="git/2.39.5", send=(200, 900)),
-        http([f"http://deb.mirror.example/pool/{name}.deb" for name in ("curl", "make", "gcc")], 20, times=3, now=True, ua="Debian APT-HTTP/1.3 (2.6.1)"),
+        http(
+            ["https://git.forge.example/shop/shop.git/info/refs"],
+            20,
+            times=2,
+            now=True,
+            ua="git/2.39.5",
+            send=(200, 900),
+        ),
+        http(
+            [f"http://deb.mirror.example/pool/{name}.deb" for name in ("curl", "make", "gcc")],
+            20,
+            times=3,
+            now=True,
+            ua="Debian APT-HTTP/1.3 (2.6.1)",
+        ),
     ),
-    "apt": (http([f"http://deb.mirror.example/pool/p{number}.deb" for number in range(20)], 10, times=25, now=True, ua="Debian APT-HTTP/1.3 (2.6.1)"),),
+    "apt": (
+        http(
+            [f"http://deb.mirror.example/pool/p{number}.deb" for number in range(20)],
+            10,
+            times=25,
+            now=True,
+            ua="Debian APT-HTTP/1.3 (2.6.1)",
+        ),
+    ),
     "init": (),
-}  # fmt: skip
-
-
-def world_plan() -> dict[str, Any]:
-    """Return what the world outside serves and what its users do."""
-    serve: list[dict[str, Any]] = [{"kind": "dns", "address": NAME_SERVER, "port": 53, "zone": WORLD}]
-    for name, address in WORLD.items():
-        if not name.startswith("*"):
-            kind = "raw" if name.startswith("push.") else "http"
-            serve.append({"kind": kind, "address": address, "port": 443, "tls": name != "updates-sync.example"})
-            serve.append({"kind": "http", "address": address, "port": 80})
-    for entry in serve:
-        if entry["address"] == WORLD["updates-sync.example"] and entry["port"] == 443:  # noqa: PLR2004 (https)
-            entry["kind"] = "raw"
-    serve.append({"kind": "raw", "address": WORLD["updates-sync.example"], "port": 4444})
-    users = [
-        http([f"http://{EDGE}{path}" for path in PAGES], 45, mode="poisson", rhythm=True, sources=USERS, ua=BROWSERS,
-             headers={"Host": "shop.example"}),
-        http([f"http://{EDGE}/login"], 400, mode="poisson", rhythm=True, sources=USERS, send=(60, 200), ua=BROWSERS,
-             headers={"Host": "shop.example"}),
-    ]  # fmt: skip
-    return {"serve": serve, "loops": users, "route": False}
+}

@@ -11,21 +11,9 @@ from typing import Any
 
 from data.capture import images
 from data.capture.engine import Engine
-from data.capture.estate import (
-    HOST,
-    JOBS,
-    MIRROR,
-    NAME_SERVER,
-    NETWORKS,
-    OUTSIDE,
-    OWN,
-    SERVICES,
-    USERS,
-    WORLD,
-    Service,
-    world_plan,
-)
+from data.capture.estate import HOST, JOBS, MIRROR, NAME_SERVER, NETWORKS, OWN, SERVICES, Service
 from data.capture.stretch import Clock
+from data.capture.world import OUTSIDE, USERS, WORLD, world_plan
 
 BASE = f"{OWN}/base/python:3.11"
 TOOLBOX = f"{MIRROR}/library/busybox:1.35"

@@ -28,7 +28,7 @@ Zeek's rules (not by Zeek); `registry.ndjson.gz` the notification envelopes of t
 |---|---|---|---|---|---|---|
 {truth}
 
-Licence: own work, Apache-2.0 as the project.
+Licence: own work, under the licence of the project.
 """
 
 
