@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from data.capture import images
+from data.capture.cases import CASES, Case
 from data.capture.estate import BROWSERS, NETWORKS, OWN, UNKNOWN, http
 from data.capture.lab import TOOLBOX, Lab
 from data.capture.life import BY_NAME, Notes
@@ -16,9 +18,17 @@ BEACON = (
     'while true; do wget -q -O /dev/null -U "curl/7.58.0" http://cdn-static.example/api/v1/checkin; sleep {gap}; done'
 )
 RECON = (
-    ["id"], ["env"], ["cat", "/proc/1/environ"], ["mount"], ["cat", "/proc/self/status"], ["ls", "-la", "/run"], ["ps"],
-    ["cat", "/etc/resolv.conf"], ["ip", "route"], ["cat", "/proc/net/arp"],
-)  # fmt: skip
+    ["id"],
+    ["env"],
+    ["cat", "/proc/1/environ"],
+    ["mount"],
+    ["cat", "/proc/self/status"],
+    ["ls", "-la", "/run"],
+    ["ps"],
+    ["cat", "/etc/resolv.conf"],
+    ["ip", "route"],
+    ["cat", "/proc/net/arp"],
+)
 
 
 class Emulations:
@@ -41,34 +51,35 @@ class Emulations:
 
     def schedule(self, total: float, split: float) -> list[tuple[float, Emulation]]:
         """Return the emulations spread from `split` (a share of `total` stretched seconds) to the end."""
-        order: list[tuple[Emulation, str, str, str, str]] = [
-            (self.unknown_image, "I01", "T1204.003", "docker:quay-1/kube-proxy-helper", "look-alike image from an unknown registry, restart always, HTTP beacon"),
-            (self.recon, "E01", "T1609", "docker:shop/api", "ten recon commands by exec within seconds"),
-            (self.drift, "D04", "T1610", "docker:shop/web", "one of two replicas recreated: SYS_ADMIN, seccomp off, host PID, extra bind, LD_PRELOAD"),
-            (self.tunnel, "N07", "T1071.004", "docker:shop/notify", "long random TXT names under one domain"),
-            (self.refused, "D01", "T1611", "docker:quay-1/host-tuner", "privileged container with the host's root bound; the start is refused"),
-            (self.borrowed, "N05", "T1001.003", "docker:shop/worker", "real TLS with a vendor's name to an address that name never had"),
-            (self.dropped, "E02", "T1105", "docker:shop/edge", "script copied in and run detached from /tmp"),
-            (self.shell, "N11", "T1095", "docker:shop/db", "server-only database holds a raw connection to port 4444 outside"),
-            (self.scan, "N16", "T1046", "docker:shop/web", "scan of the application subnet on eight ports"),
-            (self.raw443, "N03", "T1001.003", "docker:shop/cache", "text, not TLS, held open on port 443"),
-            (self.bulk, "N17", "T1048.002", "docker:shop/db", "megabytes to a host whose name resembles the backup store"),
-            (self.implanted, "I03", "T1525", "docker:shop/worker", "same tag, new digest, pushed past the pipeline and rolled out; TLS beacon"),
-            (self.silenced, "D10", "T1562.001", "docker:ops/logship", "log shipper paused for an hour"),
-            (self.chain, "C02", "T1105", "docker:shop/api", "chain: exec drop, then borrowed name, then bulk upload"),
-            (self.profile, "N02", "T1001.003", "docker:shop/web", "HTTP beacon dressed as a browser that fetches jQuery"),
-        ]  # fmt: skip
-        step = (0.975 - split) * total / len(order)
-        return [(split * total + step * (index + 0.2), self._told(*entry)) for index, entry in enumerate(order)]
+        played: dict[str, Emulation] = {
+            "I01": self.unknown_image,
+            "E01": self.recon,
+            "D04": self.drift,
+            "N07": self.tunnel,
+            "D01": self.refused,
+            "N05": self.borrowed,
+            "E02": self.dropped,
+            "N11": self.shell,
+            "N16": self.scan,
+            "N03": self.raw443,
+            "N17": self.bulk,
+            "I03": self.implanted,
+            "D10": self.silenced,
+            "C02": self.chain,
+            "N02": self.profile,
+        }
+        step = (0.975 - split) * total / len(CASES)
+        return [
+            (split * total + step * (index + 0.2), self._told(played[case.scenario], case))
+            for index, case in enumerate(CASES)
+        ]
 
-    def _told(self, work: Emulation, scenario: str, technique: str, workload: str, note: str) -> Emulation:
-        name = workload.rsplit("/", 1)[-1]
-
+    def _told(self, work: Emulation, case: Case) -> Emulation:
         def run() -> None:
-            with self.lab.locks[name]:
+            with self.lab.locks[case.workload.rsplit("/", 1)[-1]]:
                 start = self.lab.clock.stamp()
                 work()
-                self.truth.add(start, scenario=scenario, technique=technique, workload=workload, note=note)
+                self.truth.add(start, technique=case.techniques[0], **asdict(case))
 
         return run
 
@@ -103,8 +114,18 @@ class Emulations:
         """D04: recreate the second replica weaker, then, an hour later, put it right."""
         web = BY_NAME["web"]
         self.lab.down(web.container(2))
-        weak = ("--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--pid", "host", "-v", "/etc:/host/etc:ro",
-                "-e", "LD_PRELOAD=/tmp/.cache/lib.so")  # fmt: skip
+        weak = (
+            "--cap-add",
+            "SYS_ADMIN",
+            "--security-opt",
+            "seccomp=unconfined",
+            "--pid",
+            "host",
+            "-v",
+            "/etc:/host/etc:ro",
+            "-e",
+            "LD_PRELOAD=/tmp/.cache/lib.so",
+        )
         self.lab.up(web, 2, weak, pull=False)
         self._wait(3600)
         start = self.lab.clock.stamp()
@@ -162,7 +183,7 @@ class Emulations:
 
     def dropped(self) -> None:
         """E02: copy a script in and run it detached."""
-        self._drop(BY_NAME["edge"].container(), "/tmp/.x11.sh")
+        self._drop(BY_NAME["edge"].container(), "/tmp/.x11.sh")  # noqa: S108 (inside a container)
         self._wait(1800)
 
     def _drop(self, container: str, target: str) -> None:
@@ -245,7 +266,7 @@ class Emulations:
     def chain(self) -> None:
         """C02: drop, borrowed name, upload, one after the other on one workload."""
         api = BY_NAME["api"].container()
-        self._drop(api, "/tmp/.cache.sh")
+        self._drop(api, "/tmp/.cache.sh")  # noqa: S108 (inside a container)
         loop = http(
             ["https://rates.bank.example/feed"],
             120,

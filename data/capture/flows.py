@@ -53,7 +53,7 @@ class Flow:
         return side
 
     @property
-    def state(self) -> str:
+    def state(self) -> str:  # noqa: PLR0911 (one line a state)
         """Return Zeek's `conn_state`."""
         if self.proto != "tcp":
             return "OTH" if self.proto == "icmp" else ("SF" if self.packets[1] else "S0")

@@ -64,8 +64,21 @@ class Lab:
         script = (
             "".join(f"ip address add {address}/32 dev lo; " for address in addresses) + "exec python3 /app/actor.py"
         )
-        self.engine.docker("create", "--name", "world", "--network", OUTSIDE[0], "--cap-add", "NET_ADMIN", "--sysctl",
-                           "net.ipv4.ip_forward=1", "range/world:1", "sh", "-c", script)  # fmt: skip
+        self.engine.docker(
+            "create",
+            "--name",
+            "world",
+            "--network",
+            OUTSIDE[0],
+            "--cap-add",
+            "NET_ADMIN",
+            "--sysctl",
+            "net.ipv4.ip_forward=1",
+            "range/world:1",
+            "sh",
+            "-c",
+            script,
+        )
         for network, (_, _, gateway, _) in NETWORKS.items():
             self.engine.docker("network", "connect", "--ip", gateway, network, "world")
         self.engine.docker("start", "world")
@@ -108,8 +121,15 @@ class Lab:
         command += [option.format(socket=self.engine.socket) for option in service.options]
         self.start(service.container(number), service.networks, (*command, *options), reference, alias=service.name)
 
-    def start(self, name: str, networks: tuple[str, ...], command: tuple[str, ...], image: str, arguments: tuple[str, ...] = (),
-              alias: str | None = None) -> None:  # fmt: skip
+    def start(
+        self,
+        name: str,
+        networks: tuple[str, ...],
+        command: tuple[str, ...],
+        image: str,
+        arguments: tuple[str, ...] = (),
+        alias: str | None = None,
+    ) -> None:
         """Create a container on its first network, connect the others, start it and set its default route."""
         first, *others = networks
         known = ("--network-alias", alias) if alias else ()

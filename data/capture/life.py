@@ -19,8 +19,14 @@ SERVICE_ACTS: dict[str, tuple[str, tuple[tuple[float, str], ...]]] = {
     "rollout": (
         "new tag and environment on every replica",
         (
-            (0.12, "worker"), (0.24, "web"), (0.36, "api"), (0.49, "notify"), (0.6, "web"), (0.68, "worker"),
-            (0.735, "web"), (0.89, "web"),
+            (0.12, "worker"),
+            (0.24, "web"),
+            (0.36, "api"),
+            (0.49, "notify"),
+            (0.6, "web"),
+            (0.68, "worker"),
+            (0.735, "web"),
+            (0.89, "web"),
         ),
     ),
     "agent_upgrade": (
@@ -30,21 +36,39 @@ SERVICE_ACTS: dict[str, tuple[str, tuple[tuple[float, str], ...]]] = {
     "restart": (
         "container restarted",
         (
-            (0.08, "notify"), (0.2, "scraper"), (0.31, "cache"), (0.45, "logship"), (0.53, "edge"), (0.67, "api"),
-            (0.78, "scraper"), (0.9, "notify"), (0.965, "edge"),
+            (0.08, "notify"),
+            (0.2, "scraper"),
+            (0.31, "cache"),
+            (0.45, "logship"),
+            (0.53, "edge"),
+            (0.67, "api"),
+            (0.78, "scraper"),
+            (0.9, "notify"),
+            (0.965, "edge"),
         ),
     ),
     "ops_exec": (
         "an operator looks inside",
-        ((0.1, "api"), (0.26, "worker"), (0.39, "worker"), (0.51, "db"), (0.64, "api"), (0.76, "worker"), (0.91, "edge")),
+        (
+            (0.1, "api"),
+            (0.26, "worker"),
+            (0.39, "worker"),
+            (0.51, "db"),
+            (0.64, "api"),
+            (0.76, "worker"),
+            (0.91, "edge"),
+        ),
     ),
     "ops_cp": (
         "an operator copies a file in",
         ((0.17, "worker"), (0.42, "api"), (0.56, "worker"), (0.66, "edge"), (0.865, "scraper")),
     ),
-    "resource_update": ("memory limit changed in place", ((0.27, "db"), (0.44, "cache"), (0.61, "db"), (0.835, "cache"))),
+    "resource_update": (
+        "memory limit changed in place",
+        ((0.27, "db"), (0.44, "cache"), (0.61, "db"), (0.835, "cache")),
+    ),
     "autoscale": ("a third replica for an hour", ((0.29, "web"), (0.47, "web"), (0.82, "web"))),
-}  # fmt: skip
+}
 INIT_JOBS = (0.09, 0.18, 0.41, 0.62, 0.83, 0.94)
 MAINTENANCE = (0.05, 0.21, 0.33, 0.465, 0.59, 0.695, 0.77, 0.88)
 PATCHED = ("logship", "node-exporter", "notify", "worker")
@@ -87,7 +111,7 @@ class Life:
     def __init__(self, lab: Lab, notes: Notes, seed: int = 7) -> None:
         self.lab = lab
         self.notes = notes
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 (a schedule)
         self.builds = 0
         self._counting = threading.Lock()
 
@@ -123,14 +147,11 @@ class Life:
         for kind, (note, turns) in SERVICE_ACTS.items():
             for share, name in turns:
                 plan.append((share * total, self.act(kind, name, partial(works[kind], BY_NAME[name]), note)))
-        for share in INIT_JOBS:
-            work = self.act("capadd_init", "init-sysctl", self.initialise, "short job with NET_ADMIN")
-            plan.append((share * total, work))
-        for share in MAINTENANCE:
-            plan.append((share * total, self.maintain))
-        for share in UPGRADES:
-            work = self.act("apt_upgrade_job", "apt-upgrade", self.upgrade, "many downloads from the package mirror")
-            plan.append((share * total, work))
+        initialise = self.act("capadd_init", "init-sysctl", self.initialise, "short job with NET_ADMIN")
+        plan += [(share * total, initialise) for share in INIT_JOBS]
+        upgrade = self.act("apt_upgrade_job", "apt-upgrade", self.upgrade, "downloads from the package mirror")
+        plan += [(share * total, upgrade) for share in UPGRADES]
+        plan += [(share * total, self.maintain) for share in MAINTENANCE]
         return sorted(plan, key=lambda entry: entry[0])
 
     def _cron(self, total: float) -> Iterator[tuple[float, Action]]:

@@ -42,8 +42,24 @@ class Recorder:
         self._events: TextIO = (self.folder / "events.ndjson").open("w")
         self._inspects: TextIO = (self.folder / "inspect.ndjson").open("w")
         for _, bridge, _, _ in NETWORKS.values():
-            command = ["nice", "-n", "10", "tcpdump", "-q", "-n", "-i", bridge, "-s", "0", "-B", "8192", "-U", "-w",
-                       str(self.folder / f"{bridge}.pcap"), "ip"]  # fmt: skip
+            command = [
+                "nice",
+                "-n",
+                "10",
+                "tcpdump",
+                "-q",
+                "-n",
+                "-i",
+                bridge,
+                "-s",
+                "0",
+                "-B",
+                "8192",
+                "-U",
+                "-w",
+                str(self.folder / f"{bridge}.pcap"),
+                "ip",
+            ]
             self._dumps.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         time.sleep(1.0)
         self._stream = EventStream(self.engine.socket, self._on_event)

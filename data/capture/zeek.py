@@ -3,28 +3,32 @@
 import csv
 import subprocess
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from data.capture.flows import ACK, SYN, Flow
 
-FIELDS = (
-    "frame.time_epoch", "ip.src", "ip.dst", "ip.proto", "ip.len", "tcp.srcport", "tcp.dstport", "tcp.stream", "tcp.flags",
-    "tcp.len", "udp.srcport", "udp.dstport", "udp.stream", "udp.length", "icmp.type", "icmp.code", "dns.id", "dns.qry.name",
-    "dns.qry.type", "dns.flags.response", "dns.flags.rcode", "dns.a", "dns.txt", "dns.resp.ttl", "http.request.method",
-    "http.request.uri", "http.host", "http.user_agent", "http.referer", "http.response.code", "http.content_length",
-    "tls.handshake.type", "tls.handshake.extensions_server_name", "tls.handshake.ja3", "tls.handshake.ja3s",
-    "tls.handshake.ciphersuite", "tls.handshake.version", "tls.handshake.extensions.supported_version",
-    "tls.handshake.extensions_alpn_str", "tls.record.content_type", "tls.record.opaque_type",
-)  # fmt: skip
+FIELDS = """
+    frame.time_epoch ip.src ip.dst ip.proto ip.len tcp.srcport tcp.dstport tcp.stream tcp.flags tcp.len udp.srcport
+    udp.dstport udp.stream udp.length icmp.type icmp.code dns.id dns.qry.name dns.qry.type dns.flags.response
+    dns.flags.rcode dns.a dns.txt dns.resp.ttl http.request.method http.request.uri http.host http.user_agent
+    http.referer http.response.code http.content_length tls.handshake.type tls.handshake.extensions_server_name
+    tls.handshake.ja3 tls.handshake.ja3s tls.handshake.ciphersuite tls.handshake.version
+    tls.handshake.extensions.supported_version tls.handshake.extensions_alpn_str tls.record.content_type
+    tls.record.opaque_type
+""".split()  # noqa: SIM905 (a list of forty lines would be no clearer)
 QTYPES = {"1": "A", "28": "AAAA", "16": "TXT", "12": "PTR", "5": "CNAME"}
 RCODES = {"0": "NOERROR", "2": "SERVFAIL", "3": "NXDOMAIN", "5": "REFUSED"}
 VERSIONS = {0x0301: "TLSv10", 0x0302: "TLSv11", 0x0303: "TLSv12", 0x0304: "TLSv13"}
 CIPHERS = {
-    0x1301: "TLS_AES_128_GCM_SHA256", 0x1302: "TLS_AES_256_GCM_SHA384", 0x1303: "TLS_CHACHA20_POLY1305_SHA256",
-    0xC02B: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", 0xC02C: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    0x1301: "TLS_AES_128_GCM_SHA256",
+    0x1302: "TLS_AES_256_GCM_SHA384",
+    0x1303: "TLS_CHACHA20_POLY1305_SHA256",
+    0xC02B: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    0xC02C: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
     0xCCA9: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-}  # fmt: skip
+}
 # Zeek ends a UDP session after a minute of silence; a stretched minute is about this long.
 IDLE_SECONDS = 1.0
 Row = dict[str, str]
@@ -34,8 +38,26 @@ Record = dict[str, Any]
 def packets(pcap: Path) -> Iterator[Row]:
     """Yield the fields of each packet; a field that occurs more than once is joined with commas."""
     options = [word for name in FIELDS for word in ("-e", name)]
-    command = ["nice", "-n", "10", "tshark", "-n", "-r", str(pcap), "-d", "tcp.port==9100,http", "-d", "tcp.port==9090,http",
-               "-T", "fields", "-E", "separator=/t", "-E", "quote=n", *options]  # fmt: skip
+    command = [
+        "nice",
+        "-n",
+        "10",
+        "tshark",
+        "-n",
+        "-r",
+        str(pcap),
+        "-d",
+        "tcp.port==9100,http",
+        "-d",
+        "tcp.port==9090,http",
+        "-T",
+        "fields",
+        "-E",
+        "separator=/t",
+        "-E",
+        "quote=n",
+        *options,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         yield from csv.DictReader(process.stdout or (), fieldnames=FIELDS, delimiter="\t", quoting=csv.QUOTE_NONE)
     if process.returncode != 0:
@@ -89,11 +111,22 @@ class Journal:
         key = (flow.uid, row["dns.id"], row["dns.qry.name"] + row["dns.qry.type"])
         if row["dns.flags.response"] in {"0", "False"}:
             record: Record = {
-                "ts": time, **flow.identity(), "proto": "udp", "trans_id": int(row["dns.id"], 16),
-                "query": first(row["dns.qry.name"]), "qclass": 1, "qclass_name": "C_INTERNET",
-                "qtype": int(first(row["dns.qry.type"])), "qtype_name": QTYPES.get(first(row["dns.qry.type"]), "*"),
-                "AA": False, "TC": False, "RD": True, "RA": False, "Z": 0, "rejected": False,
-            }  # fmt: skip
+                "ts": time,
+                **flow.identity(),
+                "proto": "udp",
+                "trans_id": int(row["dns.id"], 16),
+                "query": first(row["dns.qry.name"]),
+                "qclass": 1,
+                "qclass_name": "C_INTERNET",
+                "qtype": int(first(row["dns.qry.type"])),
+                "qtype_name": QTYPES.get(first(row["dns.qry.type"]), "*"),
+                "AA": False,
+                "TC": False,
+                "RD": True,
+                "RA": False,
+                "Z": 0,
+                "rejected": False,
+            }
             self._asked[key] = record
             self.dns.append(record)
         elif key in self._asked:
@@ -118,10 +151,18 @@ class Journal:
         length = int(first(row["http.content_length"]) or 0)
         if row["http.request.method"]:
             record: Record = {
-                "ts": time, **flow.identity(), "trans_depth": 1, "method": row["http.request.method"], "host": row["http.host"],
-                "uri": row["http.request.uri"], "version": "1.1", "user_agent": row["http.user_agent"],
-                "request_body_len": length, "response_body_len": 0, "tags": [],
-            }  # fmt: skip
+                "ts": time,
+                **flow.identity(),
+                "trans_depth": 1,
+                "method": row["http.request.method"],
+                "host": row["http.host"],
+                "uri": row["http.request.uri"],
+                "version": "1.1",
+                "user_agent": row["http.user_agent"],
+                "request_body_len": length,
+                "response_body_len": 0,
+                "tags": [],
+            }
             if row["http.referer"]:
                 record["referrer"] = row["http.referer"]
             self._requests[flow.uid] = record
@@ -130,7 +171,7 @@ class Journal:
             code = int(row["http.response.code"])
             self._requests[flow.uid] |= {
                 "status_code": code,
-                "status_msg": "OK" if code == 200 else "Not Found",
+                "status_msg": "OK" if code == HTTPStatus.OK else "Not Found",
                 "response_body_len": length,
             }
 
