@@ -85,7 +85,8 @@ class ScoreQuery(msgspec.Struct, frozen=True, kw_only=True):
     order: Annotated[Literal["time", "bits"], Meta(description="Newest first, or strangest first.")] = "time"
     limit: Annotated[int, Meta(ge=1, le=1000, description="Scores on a page.")] = 100
     cursor: Annotated[
-        Annotated[str, Meta(max_length=1024)] | None, Meta(description="`next` of the page before, with the same other parameters.")
+        Annotated[str, Meta(max_length=1024)] | None,
+        Meta(description="`next` of the page before, with the same other parameters."),
     ] = None
 
 
