@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 from gunicorn.app.base import BaseApplication
-from prometheus_client import multiprocess
 
 from service.settings import Settings, SettingsError
 
@@ -68,6 +67,8 @@ def _load_model(worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
 
 
 def _forget(_: object, worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
+    from prometheus_client import multiprocess  # noqa: PLC0415 -- see `load`
+
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # as the library leaves it
 
 
