@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """Judge scores against the ground truth as an analyst would: in alerts, not in windows.
 
 Strange windows of one workload less than six hours apart are one alert. An alert is true when it overlaps an attack on
@@ -46,7 +47,7 @@ class Score(msgspec.Struct):
 
 
 def seconds(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 @dataclass
@@ -98,7 +99,9 @@ class Curve:
 
 
 class Judge:
-    def __init__(self, scores: list[Score], attacks: list[Attack], *, window: float = 600.0, grace: float = 3600.0) -> None:
+    def __init__(
+        self, scores: list[Score], attacks: list[Attack], *, window: float = 600.0, grace: float = 3600.0
+    ) -> None:
         self.scores, self.attacks, self.window, self.grace = scores, attacks, window, grace
         self.by_workload: dict[str, list[Attack]] = defaultdict(list)
         for attack in attacks:
@@ -107,7 +110,7 @@ class Judge:
         self.days = (max(s.at for s in scores) + window - min(s.at for s in scores)) / 86_400
         self.workloads = len({s.workload for s in scores})
         for score in scores:
-            for attack in self.by_workload.get(score.workload, ()):
+            for attack in self.by_workload.get(score.workload.lower(), ()):
                 if self._overlaps(score.at, score.at + window, attack) and score.bits > attack.bits:
                     attack.best = score
         self.curve = self._sweep()
@@ -116,7 +119,7 @@ class Judge:
         return low < attack.end + self.grace and high > attack.start
 
     def _true(self, workload: str, low: float, high: float) -> bool:
-        return any(self._overlaps(low, high, attack) for attack in self.by_workload.get(workload, ()))
+        return any(self._overlaps(low, high, attack) for attack in self.by_workload.get(workload.lower(), ()))
 
     def _runs(self, workload: str, moments: list[float]) -> list[tuple[float, float, bool]]:
         runs: list[tuple[float, float, bool]] = []
@@ -129,8 +132,9 @@ class Judge:
         return runs
 
     def _sweep(self) -> Curve:
-        curve, moments, false = Curve(), defaultdict(list), defaultdict(int)
-        total = 0
+        curve, total = Curve(), 0
+        moments: dict[str, list[float]] = defaultdict(list)
+        false: dict[str, int] = defaultdict(int)
         for score in sorted(self.scores, key=lambda s: -s.bits)[:_LIMIT]:
             insort(moments[score.workload], score.at)
             count = sum(not true for _, _, true in self._runs(score.workload, moments[score.workload]))
@@ -161,13 +165,29 @@ class Judge:
         return [attack for attack in self.attacks if attack.best and attack.bits >= threshold]
 
     def delay(self, attack: Attack, threshold: float) -> float | None:
-        moments = [s.at for s in self.scores if s.workload in attack.workloads and s.bits >= threshold and self._overlaps(s.at, s.at + self.window, attack)]
+        moments = [
+            s.at
+            for s in self.scores
+            if s.workload.lower() in attack.workloads
+            and s.bits >= threshold
+            and self._overlaps(s.at, s.at + self.window, attack)
+        ]
         return max(0.0, min(moments) + self.window - attack.start) / 60 if moments else None
 
 
 def rates_table(judge: Judge) -> Table:
-    table = Table(box=box.SIMPLE, title_justify="left", title=f"caught of {len(judge.attacks)} attacks; {judge.days:.1f} days, {judge.workloads} workloads")
-    for name in ("false alerts a day", "for the whole estate", "threshold, bits", "per 100 workloads", "threshold, bits"):
+    table = Table(
+        box=box.SIMPLE,
+        title_justify="left",
+        title=f"caught of {len(judge.attacks)} attacks; {judge.days:.1f} days, {judge.workloads} workloads",
+    )
+    for name in (
+        "false alerts a day",
+        "for the whole estate",
+        "threshold, bits",
+        "per 100 workloads",
+        "threshold, bits",
+    ):
         table.add_column(name, justify="right")
     for rate in RATES:
         cells = [f"{rate:g}"]
@@ -181,7 +201,9 @@ def rates_table(judge: Judge) -> Table:
 def attacks_table(judge: Judge) -> Table:
     threshold = judge.curve.at_most(judge.days)
     ranked = judge.alerts(judge.curve.at_most(10 * judge.days))
-    table = Table(box=box.SIMPLE, title_justify="left", title=f"attacks at one false alert a day ({threshold:.1f} bits)")
+    table = Table(
+        box=box.SIMPLE, title_justify="left", title=f"attacks at one false alert a day ({threshold:.1f} bits)"
+    )
     for name in ("id", "scenario", "caught", "bits", "rank", "false above", "delay, min", "workload", "first reason"):
         table.add_column(name, justify="right" if name in {"bits", "rank", "false above", "delay, min"} else "left")
     for attack in sorted(judge.attacks, key=lambda a: -a.bits):
@@ -202,7 +224,11 @@ def false_table(judge: Judge, benign: list[dict[str, Any]], count: int) -> Table
         table.add_column(name)
     false = [alert for alert in judge.alerts(judge.curve.at_most(10 * judge.days)) if not alert.true]
     for alert in false[:count]:
-        families = " ".join(f"{name}:{bits:.0f}" for name, bits in sorted(alert.peak.evidence.items(), key=lambda kv: -kv[1])[:2] if bits >= 1)
+        families = " ".join(
+            f"{name}:{bits:.0f}"
+            for name, bits in sorted(alert.peak.evidence.items(), key=lambda kv: -kv[1])[:2]
+            if bits >= 1
+        )
         table.add_row(f"{alert.peak.bits:.1f}", alert.workload, alert.peak.window_start[5:16], f"{(alert.end - alert.start) / 3600:.1f} h",
                       families, label_of(alert, benign), alert.peak.first_reason)  # fmt: skip
     return table
@@ -235,7 +261,15 @@ def read_scores(path: Path, since: float, until: float) -> list[Score]:
 
 def read_attacks(path: Path) -> list[Attack]:
     items = json.loads(path.read_text(encoding="utf-8"))
-    return [Attack(item, seconds(item["start"]), seconds(item["end"]), frozenset([item["workload"], *item.get("workloads", [])])) for item in items]
+    return [
+        Attack(
+            item,
+            seconds(item["start"]),
+            seconds(item["end"]),
+            frozenset(name.lower() for name in [item["workload"], *item.get("workloads", [])]),
+        )
+        for item in items
+    ]
 
 
 def main() -> None:
@@ -246,7 +280,9 @@ def main() -> None:
     parser.add_argument("--since", default="1970-01-01T00:00:00Z")
     parser.add_argument("--until", default="2200-01-01T00:00:00Z")
     parser.add_argument("--false", type=int, default=25, help="how many false alerts to list")
-    parser.add_argument("--grace", type=float, default=60.0, help="minutes after an attack that still count as the attack")
+    parser.add_argument(
+        "--grace", type=float, default=60.0, help="minutes after an attack that still count as the attack"
+    )
     given = parser.parse_args()
     scores = read_scores(given.scores, seconds(given.since), seconds(given.until))
     if not scores:

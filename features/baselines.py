@@ -1,6 +1,6 @@
 """What is normal for every workload: small statistics that merge, never a pile of raw rows.
 
-A baseline holds four tables. Counts and magnitudes are kept as sums per hour of the day, apart for working days and
+A baseline holds three tables. Counts and magnitudes are kept as sums per hour of the day, apart for working days and
 weekends; items as sets with first seen, last seen and the number of windows; nothing grows with the number of events.
 Memory is O(workloads x features x 48 + distinct items).
 """
@@ -44,7 +44,6 @@ ITEMS_SCHEMA = {
     "first_seen": TIME,
     "last_seen": TIME,
 }
-MEETINGS_SCHEMA = {"workload": pl.String(), "feature": pl.String(), "windows": pl.Int64()}
 
 
 def cell() -> pl.Expr:
@@ -61,8 +60,8 @@ class Baseline:
     ----------
     since, until
         The span learnt; `until` is exclusive.
-    workloads, values, items, meetings
-        Tables; `meetings` counts, per workload and item feature, the windows that met any item.
+    workloads, values, items
+        Tables of `WORKLOADS_SCHEMA`, `VALUES_SCHEMA` and `ITEMS_SCHEMA`.
     """
 
     since: datetime
@@ -70,7 +69,6 @@ class Baseline:
     workloads: pl.DataFrame
     values: pl.DataFrame
     items: pl.DataFrame
-    meetings: pl.DataFrame
 
     def merge(self, later: "Baseline") -> "Baseline":
         """Join two baselines; associative and commutative over disjoint windows."""
@@ -80,7 +78,6 @@ class Baseline:
             _merge_workloads(pl.concat([self.workloads, later.workloads])),
             _merge_values(pl.concat([self.values, later.values])),
             _merge_items(pl.concat([self.items, later.items])),
-            _merge_meetings(pl.concat([self.meetings, later.meetings])),
         )
 
 
@@ -117,10 +114,6 @@ def _merge_items(tables: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _merge_meetings(tables: pl.DataFrame) -> pl.DataFrame:
-    return tables.group_by("workload", "feature").agg(pl.col("windows").sum()).sort("workload", "feature")
-
-
 def learn(windows: Windows, since: datetime, until: datetime) -> Baseline:
     """Learn a baseline from the windows that start in [since, until)."""
     windows = windows.between(since, until)
@@ -148,11 +141,6 @@ def learn(windows: Windows, since: datetime, until: datetime) -> Baseline:
                 pl.lit(1, pl.Int64).alias("windows"),
                 pl.col("window_start").alias("first_seen"),
                 pl.col("window_start").alias("last_seen"),
-            )
-        ),
-        _merge_meetings(
-            windows.items.group_by("workload", "feature").agg(
-                pl.col("window_start").n_unique().cast(pl.Int64).alias("windows")
             )
         ),
     )

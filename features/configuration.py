@@ -177,3 +177,114 @@ def image_name(reference: str) -> str:
     """Take registry and repository of an image reference, without tag and digest; `build` for a bare image id."""
     parts = parse_image(reference)
     return f"{parts.registry}/{parts.repository}" if parts.repository else "build"
+
+
+def pod_tokens(pod_spec: Mapping[str, Any], container: Mapping[str, Any]) -> list[str]:
+    """Flatten what a Kubernetes pod spec says of one of its containers, in the words of `docker_tokens`.
+
+    Raises
+    ------
+    RecordError
+        If a field is of a type the API never holds.
+
+    Examples
+    --------
+    >>> pod_tokens({"hostPID": True}, {"image": "nginx:1.27", "securityContext": {"privileged": True}})
+    ['Image=docker.io/library/nginx', 'PidMode=host', 'Privileged=true']
+    """
+    tokens = {*_pod_level(pod_spec), *_security(pod_spec, container), *_volumes(pod_spec, container)}
+    return sorted({*tokens, *_container_level(container)})
+
+
+def _pod_level(spec: Mapping[str, Any]) -> Iterable[str]:
+    for field, mode in (("hostPID", "PidMode"), ("hostIPC", "IpcMode"), ("hostNetwork", "NetworkMode")):
+        if spec.get(field) is True:
+            yield f"{mode}=host"
+    if spec.get("shareProcessNamespace") is True:
+        yield "PidMode=pod"
+    account = text(spec.get("serviceAccountName", spec.get("serviceAccount")), "serviceAccountName")
+    if account and account != "default":
+        yield f"ServiceAccount={account}"
+    if spec.get("automountServiceAccountToken") is False:
+        yield "AutomountToken=false"
+    if runtime := text(spec.get("runtimeClassName"), "runtimeClassName"):
+        yield f"Runtime={runtime}"
+    restart = text(spec.get("restartPolicy"), "restartPolicy")
+    if restart and restart != "Always":
+        yield f"RestartPolicy={restart}"
+    for name in strings(mapping(spec.get("dnsConfig"), "dnsConfig").get("nameservers"), "nameservers"):
+        yield f"Dns={name}"
+    for entry in items(spec.get("hostAliases"), "hostAliases"):
+        alias = mapping(entry, "hostAliases")
+        yield from (f"ExtraHosts={name}:{alias.get('ip')}" for name in strings(alias.get("hostnames"), "hostnames"))
+
+
+def _security(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterable[str]:
+    pod, own = (mapping(of.get("securityContext"), "securityContext") for of in (spec, container))
+    context = {**pod, **own}  # a container's own setting wins
+    for field, token in (("privileged", "Privileged"), ("readOnlyRootFilesystem", "ReadonlyRootfs")):
+        if own.get(field) is True:
+            yield f"{token}=true"
+    if own.get("allowPrivilegeEscalation") is True:
+        yield "AllowPrivilegeEscalation=true"
+    if own.get("allowPrivilegeEscalation") is False:
+        yield "SecurityOpt=no-new-privileges"
+    if own.get("procMount") == "Unmasked":
+        yield "MaskedPaths=none"
+    if isinstance(user := context.get("runAsUser"), int):
+        yield f"User={user}"
+    if context.get("runAsNonRoot") is True:
+        yield "RunAsNonRoot=true"
+    capabilities = mapping(own.get("capabilities"), "capabilities")
+    for field, token in (("add", "CapAdd"), ("drop", "CapDrop")):
+        yield from (f"{token}={_capability(name)}" for name in strings(capabilities.get(field), field))
+    for field, option in (("seccompProfile", "seccomp"), ("appArmorProfile", "apparmor")):
+        profile = mapping(context.get(field), field)
+        if kind := text(profile.get("type"), f"{field}.type"):
+            named = text(profile.get("localhostProfile"), f"{field}.localhostProfile")
+            yield f"SecurityOpt={option}={named or kind.lower()}"
+    for entry in items(pod.get("sysctls"), "sysctls"):
+        sysctl = mapping(entry, "sysctls")
+        yield f"Sysctl={sysctl.get('name')}={sysctl.get('value')}"
+
+
+def _volumes(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterable[str]:
+    """Mounts of the node's own paths; other volumes belong to the orchestrator."""
+    paths = {}
+    for entry in items(spec.get("volumes"), "volumes"):
+        volume = mapping(entry, "volumes")
+        if path := text(mapping(volume.get("hostPath"), "hostPath").get("path"), "hostPath.path"):
+            paths[text(volume.get("name"), "volumes.name")] = path
+    for entry in items(container.get("volumeMounts"), "volumeMounts"):
+        used = mapping(entry, "volumeMounts")
+        if path := paths.get(text(used.get("name"), "volumeMounts.name")):
+            where = text(used.get("mountPath"), "mountPath") or path
+            yield mount(path, where, writable=used.get("readOnly") is not True)
+    for entry in items(container.get("volumeDevices"), "volumeDevices"):
+        yield f"Device={mapping(entry, 'volumeDevices').get('devicePath')}"
+
+
+def _container_level(container: Mapping[str, Any]) -> Iterable[str]:
+    for field, token in (("tty", "Tty"), ("stdin", "OpenStdin")):
+        if container.get(field) is True:
+            yield f"{token}=true"
+    for field, token in (("command", "Entrypoint"), ("args", "Cmd")):
+        if words := _words(container.get(field), field):
+            yield f"{token}={words}"
+    for entry in items(container.get("env"), "env"):
+        if key := text(mapping(entry, "env").get("name"), "env.name"):
+            yield f"EnvKey={key}"
+    for entry in items(container.get("ports"), "ports"):
+        port = mapping(entry, "ports")
+        if outside := whole(port.get("hostPort"), "hostPort", 65_535):
+            address = text(port.get("hostIP"), "hostIP") or "0.0.0.0"  # noqa: S104 - what an absent address means
+            protocol = (text(port.get("protocol"), "protocol") or "TCP").lower()
+            yield f"Port={address}:{outside}->{port.get('containerPort')}/{protocol}"
+    limits = mapping(mapping(container.get("resources"), "resources").get("limits"), "limits")
+    if (memory := limits.get("memory")) is not None:
+        yield f"Memory={memory}"
+    probe = mapping(mapping(container.get("livenessProbe"), "livenessProbe").get("exec"), "livenessProbe.exec")
+    if words := _words(probe.get("command"), "livenessProbe.exec.command"):
+        yield f"Healthcheck={words}"
+    if image := text(container.get("image"), "image"):
+        yield f"Image={image_name(image)}"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import msgspec
 
@@ -11,6 +11,7 @@ from features.protocols import Record
 
 LARGEST_DOCUMENT = 16 * 2**20
 DEEPEST = 128
+_SHORTEST_CUT = LARGEST_DOCUMENT // 4  # pieces of UTF-16 are counted in characters
 BLANK = b" \t\r\n\x00\x1e"  # crashes leave zero bytes, RFC 7464 puts a record separator before each document
 
 _decode = msgspec.json.Decoder().decode
@@ -47,6 +48,7 @@ class JsonDocuments:
         self._stack = bytearray()
         self._carry = b""
         self._in_array = False
+        self._cut = False  # the latest piece ends within a line too long to hold
         self._skipping = False
 
     @property
@@ -62,6 +64,7 @@ class JsonDocuments:
             if self._skipping:
                 self._skipping = not piece.endswith(b"\n")
                 continue
+            self._cut = len(piece) >= _SHORTEST_CUT and not piece.endswith(b"\n")
             piece, self._carry = self._carry + piece, b""
             if piece[:1] in {b"{", b"["} and not self._value_may_follow():
                 reread = self._fail("document breaks off")
@@ -92,8 +95,10 @@ class JsonDocuments:
 
     def _fail(self, reason: str) -> tuple[Outcome, list[tuple[int, bytes]]]:
         lines, self._pending, self._size, self._stack, self._carry = self._pending, [], 0, bytearray(), b""
-        (line, raw), rest = lines[0], lines[1:]
-        if not lines[-1][1].endswith(b"\n"):  # a piece of a line: the rest of it is not read as if it were a line
+        line, raw = lines[0]
+        # only what begins a line is read again: the inside of a long line would forge records
+        rest = [(number, piece) for (before, _), (number, piece) in pairwise(lines) if number != before]
+        if self._cut:  # the rest of the line is not read as if it were one
             self._skipping, self._in_array = True, False
             rest = []
         # a document without another at the start of one of its lines is one mistake, not one for each line
@@ -113,19 +118,30 @@ class JsonDocuments:
             end = self._end(raw, at)
             self._pending.append((line, raw[at : len(raw) - len(self._carry)] if end < 0 else raw[at:end]))
             self._size += len(self._pending[-1][1]) + len(self._carry)
-            if end == _INCOMPLETE and self._size <= LARGEST_DOCUMENT:
+            if self._size > LARGEST_DOCUMENT:
+                yield _Failure(f"document is larger than {LARGEST_DOCUMENT} bytes")
+                return
+            if end == _INCOMPLETE:
                 return
             if end < 0:
-                yield _Failure(_REASONS.get(end, f"document is larger than {LARGEST_DOCUMENT} bytes"))
+                yield _Failure(_REASONS[end])
                 return
             at = end
-            try:
-                decoded = _decode(b"".join(piece for _, piece in self._pending))
-            except (msgspec.DecodeError, RecursionError) as error:
-                yield _Failure(str(error))
+            outcome = self._decoded()
+            if isinstance(outcome[1], Malformed) and any(piece[:1] == b"{" for _, piece in self._pending[1:]):
+                yield _Failure(outcome[1].reason)
                 return
-            yield self._pending[0][0], record_or_malformed(decoded, self._pending[0][1])
+            yield outcome
             self._pending, self._size = [], 0
+
+    def _decoded(self) -> Outcome:
+        """Decode the document underway, now complete."""
+        line, first = self._pending[0]
+        try:
+            decoded = _decode(b"".join(piece for _, piece in self._pending))
+        except (msgspec.DecodeError, RecursionError) as error:
+            return line, Malformed.of(first, str(error))
+        return line, decoded if isinstance(decoded, dict) else Malformed.of(first, "not a JSON object")
 
     def _start(self, raw: bytes, at: int) -> int:
         """Skip to where a document may begin, past what separates the elements of an array."""
@@ -169,11 +185,6 @@ class _Failure:
 
 _INCOMPLETE, _BROKEN, _DEEP = -1, -2, -3
 _REASONS = {_BROKEN: "document breaks off", _DEEP: f"document is nested deeper than {DEEPEST}"}
-
-
-def record_or_malformed(decoded: Any, raw: bytes) -> Record | Malformed:  # noqa: ANN401 - JSON is anything
-    """Take decoded JSON as a record if it is an object."""
-    return decoded if isinstance(decoded, dict) else Malformed.of(raw, "not a JSON object")
 
 
 def decode_line(raw: bytes) -> Record | None:

@@ -4,6 +4,7 @@ Only envelopes that a platform writes itself are opened. The text that a contain
 Docker json-file line, is never read as a record: whoever runs in the container would write the evidence.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ _OBJECTS = ("event", "log", "message", "objectpayload")
 
 def unwrap(record: Record) -> Iterator[Record | Malformed] | None:
     """Open an envelope; none if the record is not one."""
+    if isinstance(payload := record.get("protoPayload"), dict) and "methodName" in payload:
+        return _google(record, payload)
     for key in _LISTS:
         if isinstance(value := record.get(key), list):
             return _elements(key, value)
@@ -49,3 +52,42 @@ def _elements(key: str, value: list[Any]) -> Iterator[Record | Malformed]:
 def _decoded(key: str, value: str) -> Iterator[Record | Malformed]:
     inner = decode_line(value.encode("utf-8", "replace"))
     yield Malformed(f"{key} holds no JSON object", value[:200]) if inner is None else inner
+
+
+_GOOGLE_METHOD = re.compile(r"io\.k8s\.(?:.+\.)?v\d\w*\.(.+)\.(\w+)")
+_GOOGLE_REFUSED = 7  # google.rpc.Code.PERMISSION_DENIED
+
+
+def _google(entry: Record, payload: dict[str, Any]) -> Iterator[Record | Malformed]:
+    """Write an entry of Google Cloud's audit log of GKE as the audit event it was made from."""
+    method = _GOOGLE_METHOD.fullmatch(str(payload["methodName"]))
+    if method is None:
+        yield Malformed("audit log entry of Google Cloud, of no Kubernetes API", str(payload["methodName"])[:200])
+        return
+    resource, _, subresource = method[1].partition(".")
+    path = str(payload.get("resourceName") or "").split("/")
+    places = dict(zip(path, path[1:], strict=False))
+    caller, status = payload.get("requestMetadata"), payload.get("status")
+    caller, status = caller if isinstance(caller, dict) else {}, status if isinstance(status, dict) else {}
+    who = payload.get("authenticationInfo")
+    granted = [a.get("granted") for a in payload.get("authorizationInfo") or [] if isinstance(a, dict)]
+    refused = status.get("code") == _GOOGLE_REFUSED
+    yield {
+        "auditID": entry.get("insertId"),
+        "verb": method[2],
+        "user": {"username": who.get("principalEmail") if isinstance(who, dict) else None},
+        "sourceIPs": [caller["callerIp"]] if caller.get("callerIp") else [],
+        "userAgent": caller.get("callerSuppliedUserAgent"),
+        "objectRef": {
+            "resource": resource,
+            "subresource": subresource or None,
+            "namespace": places.get("namespaces"),
+            "name": places.get(resource),
+        },
+        "requestURI": f"/{payload.get('resourceName') or ''}",
+        "requestObject": payload.get("request") if isinstance(payload.get("request"), dict) else None,
+        "responseObject": payload.get("response") if isinstance(payload.get("response"), dict) else None,
+        "responseStatus": {"code": 403} if refused else {},
+        "annotations": {"authorization.k8s.io/decision": "allow" if all(granted) and not refused else "forbid"},
+        "requestReceivedTimestamp": entry.get("timestamp") or payload.get("timestamp"),
+    }

@@ -128,3 +128,10 @@ def conform(events: pl.DataFrame) -> pl.DataFrame:
         pl.col(name).cast(dtype) if name in events.columns else pl.lit(None, dtype).alias(name)
         for name, dtype in EVENT_SCHEMA.items()
     )
+
+
+def with_missing(events: pl.DataFrame) -> pl.DataFrame:
+    """Add the event columns that a frame was read without, as null."""
+    return events.with_columns(
+        pl.lit(None, dtype).alias(name) for name, dtype in EVENT_SCHEMA.items() if name not in events.columns
+    )

@@ -4,14 +4,25 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from features.addresses import INTERNAL, Network
-from features.events import EVENT_SCHEMA
+from features.events import KINDS
 from features.lake import Lake
 from features.leases import LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
-from features.windows import TRAILING, WINDOW, Windows, extract, floor_window
+from features.windows import TRAILING, WINDOW, Windows, extract, floor_window, merge_windows
 
 DAY = timedelta(days=1)
-LOOK_BACK = ("flow", "dns", "tls", "http")
-COLUMNS = tuple(c for c in EVENT_SCHEMA if c not in {"record_id", "raw_ref", "cluster", "tls_version", "alpn", "rule"})
+# Traffic and control are read apart, each with its own columns: together they would be mostly nulls, and nulls of text
+# take as much memory as text.
+SHARED = ("ts", "event_id", "kind", "host", "container_id", "workload", "actor", "src_ip", "dst_ip", "conn_state")
+TRAFFIC = ("flow", "dns", "tls", "http")
+TRAFFIC_COLUMNS = (
+    *SHARED, "dst_port", "proto", "service", "bytes_out", "bytes_in", "duration", "uid", "server_name", "established",
+    "ja3", "ja4", "query", "qtype", "rcode", "answers", "user_agent",
+)  # fmt: skip
+CONTROL = tuple(kind for kind in KINDS if kind not in TRAFFIC)
+CONTROL_COLUMNS = (
+    *SHARED, "action", "namespace", "image_registry", "image_repository", "image_tag", "image_digest", "config",
+    "command", "resource", "name", "status", "user_agent",
+)  # fmt: skip
 
 
 def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
@@ -48,10 +59,9 @@ def extract_days(
     first = day
     while day < until:
         end = min(day + DAY, until)
-        events = lake.read(since=day, until=end, columns=COLUMNS)
-        if not events.is_empty():
-            before = lake.read(since=day - TRAILING, until=day, kinds=LOOK_BACK, columns=COLUMNS)
-            windows = extract(attribute(before.vstack(events), leases, networks))
-            yield windows.between(max(day, since), end - WINDOW + timedelta(microseconds=1))
+        traffic = lake.read(since=day - TRAILING, until=end, kinds=TRAFFIC, columns=TRAFFIC_COLUMNS)
+        control = lake.read(since=day, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
+        found = [extract(attribute(events, leases, networks)) for events in (traffic, control)]
+        yield merge_windows(found).between(max(day, since), end - WINDOW + timedelta(microseconds=1))
         day += DAY
         progress(min((day - first) / (until - first), 1.0))

@@ -73,6 +73,8 @@ def whole(value: object, field: str, largest: int = _LARGEST) -> int | None:
     RecordError
         If it is negative, absurdly large, fractional or no number.
     """
+    if type(value) is int and 0 <= value <= largest:
+        return value
     if value is None or value == "":
         return None
     if isinstance(value, str):
@@ -104,6 +106,8 @@ def number(value: object, field: str) -> float | None:
     RecordError
         If it is anything else.
     """
+    if type(value) is float and 0 <= value <= _LARGEST:
+        return value
     if value is None or value == "":
         return None
     if isinstance(value, str):

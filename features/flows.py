@@ -9,7 +9,6 @@ from features.windows import TRAILING, window_start
 
 # What Zeek's content-based detection says on a well-known port; anything else there is another protocol in its place.
 EXPECTED_SERVICE = {22: "ssh", 25: "smtp", 53: "dns", 80: "http", 123: "ntp", 443: "ssl", 853: "ssl", 8443: "ssl"}
-FAILED = ("S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR")
 
 
 def _is_address(name: str) -> bool:

@@ -7,7 +7,7 @@ generates (ordinals, timestamps, hashes, job numbers) is taken out of a name bef
 import re
 from collections.abc import Mapping
 
-from features.images import parse_image
+from features.images import familiar_repository
 
 UNKNOWN_HOST = "local"
 
@@ -79,7 +79,7 @@ def docker_workload(host: str | None, name: str | None, image: str | None, label
     where = host or UNKNOWN_HOST
     if name and not is_engine_name(name):
         return f"docker:{where}/{stable_name(name)}"
-    repository = parse_image(image).repository.removeprefix("library/") if image else ""
+    repository = familiar_repository(image) if image else ""
     return f"docker:{where}/image:{repository or 'build'}"
 
 

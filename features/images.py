@@ -43,6 +43,18 @@ def parse_image(reference: str) -> ImageReference:
     return ImageReference(registry, repository, tag, digest or None)
 
 
+def familiar_repository(reference: str) -> str:
+    """Name the repository as people do: Docker Hub's official images without `library/`.
+
+    Examples
+    --------
+    >>> familiar_repository("debian:12"), familiar_repository("mirror.example/library/debian:12")
+    ('debian', 'library/debian')
+    """
+    parts = parse_image(reference)
+    return parts.repository.removeprefix("library/") if parts.registry == DEFAULT_REGISTRY else parts.repository
+
+
 def image_columns(reference: str | None) -> dict[str, str | None]:
     """Give the event columns of an image reference; empty for none."""
     if not reference:

@@ -10,12 +10,14 @@ from datetime import timedelta
 import polars as pl
 
 from features.addresses import INTERNAL, Network, is_group, is_internal, mapped
-from features.events import TIME
+from features.events import TIME, with_missing
 from features.identity import UNKNOWN_HOST
 
 PULL_TO_RUN = timedelta(minutes=15)
 CLOCK_SKEW = timedelta(seconds=2)
 AFTER_DEATH = timedelta(seconds=60)
+# Zeek's states of connections that nobody answered or that were refused: no proof that someone is there
+FAILED = ("S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR")
 
 LEASE_KINDS = ("config", "lifecycle")
 LEASE_COLUMNS = (
@@ -146,7 +148,8 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     leases
         Leases over at least the span of the events.
     networks
-        Internal networks: an address nobody leased becomes `ip:<address>` only inside them.
+        Internal networks: an address nobody leased becomes `ip:<address>` only inside them, and as a responder only
+        where it answered, so that a scan does not invent workloads.
 
     Returns
     -------
@@ -155,6 +158,7 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     that the container's own health check runs).
     """
     events = events.sort("ts", "event_id").with_row_index("row")
+    pulled = _pulled_for(with_missing(events.filter(pl.col("kind") == "pull")), leases)
     events = events.join(
         leases.containers.select("container_id", pl.col("workload").alias("leased"), "healthcheck"),
         on="container_id",
@@ -162,14 +166,14 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     )
     ends = pl.concat([events["src_ip"], events["dst_ip"]]).alias("address")
     owned = mapped(ends, "inside", lambda a: is_internal(a, networks) and not is_group(a), pl.Boolean())
-    for address, name in (("src_ip", "source_holder"), ("dst_ip", "peer")):
+    unnamed = pl.lit("ip:")
+    answered = ~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null()
+    for address, name, exists in (("src_ip", "source_holder", pl.lit(value=True)), ("dst_ip", "peer", answered)):
         events = (
             events.join(_held(events, leases, address, name), on="row", how="left")
             .join(owned, left_on=address, right_on="address", how="left")
             .with_columns(
-                pl.coalesce(name, pl.when(pl.col("inside")).then(pl.concat_str(pl.lit("ip:"), pl.col(address)))).alias(
-                    name
-                )
+                pl.coalesce(name, pl.when(pl.col("inside") & exists).then(unnamed + pl.col(address))).alias(name)
             )
             .drop("inside")
         )
@@ -177,7 +181,6 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
         events["dst_ip"], "external", lambda a: not is_internal(a, networks) and not is_group(a), pl.Boolean()
     )
     events = events.join(outside, on="dst_ip", how="left").with_columns(pl.col("external") & pl.col("peer").is_null())
-    pulled = _pulled_for(events, leases)
     host = pl.concat_str(pl.lit("host:"), pl.coalesce("host", "src_ip").fill_null(UNKNOWN_HOST))
     is_host_level = pl.col("kind").is_in(["pull", "image"])
     return (
@@ -195,11 +198,9 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     )
 
 
-def _pulled_for(events: pl.DataFrame, leases: Leases) -> pl.DataFrame:
-    pulls = events.filter(pl.col("kind") == "pull").select(
-        "row", pl.col("ts").cast(TIME), pl.col("host").fill_null(UNKNOWN_HOST), image_key()
-    )
-    return pulls.join_asof(
+def _pulled_for(pulls: pl.DataFrame, leases: Leases) -> pl.DataFrame:
+    keyed = pulls.select("row", pl.col("ts").cast(TIME), pl.col("host").fill_null(UNKNOWN_HOST), image_key())
+    return keyed.join_asof(
         leases.runs,
         on="ts",
         by=["host", "image_key"],

@@ -2,10 +2,11 @@
 
 Meeting something new is judged by how often this workload meets anything as new as that: new to itself, new to its
 image's and cohort's other workloads too, or new to the whole fleet. The three are nested events, each with a rate per
-window that meets any item, learnt in the later half of the workload's life (in the first half everything is new) and
+window of the workload, learnt in the later half of the workload's life (in the first half everything is new) and
 shrunk towards the cohort and the fleet. A crawler that meets new domains all day is not surprised by one more. A known
 item is judged by the share of windows that met one as rare as it. An item that stays is met again: at its (k+1)-th
-window since the baseline ended it is k + 1 times less surprising.
+window since the baseline ended it is k + 1 times less surprising. Several new items in one window are rarer than one:
+n of them are n times more surprising.
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from features.baselines import Baseline
 from features.protocols import specs
 from features.windows import KEY
 
-OWN_WEIGHT = 20.0  # windows that the cohort's rate counts for
-COHORT_WEIGHT = 30.0
-MATURE = 12.0  # windows after which half the surprise of an item new to the workload alone counts
+OWN_WEIGHT = 50.0  # windows that the cohort's rate counts for
+COHORT_WEIGHT = 100.0
+MATURE = 36.0  # windows after which half the surprise of an item new to the workload alone counts
 KNOWN_SHARE = 0.5  # share of a rare but known item's bits that counts
 LEVELS = (1, 2, 3)
 NEW_TO = {0: "known", 1: "new to this workload", 2: "new to its project", 3: "new to the whole fleet"}
@@ -61,6 +62,10 @@ def _keyed() -> list[str]:
     return [name for name, spec in specs().items() if spec.keyed]
 
 
+def _features() -> list[str]:
+    return [name for name, spec in specs().items() if spec.kind == "items"]
+
+
 def _novel(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
     """Count, per workload and feature, the later windows in which it met an item new at each level."""
     own = pl.col("first_seen")
@@ -89,8 +94,13 @@ def expect(baseline: Baseline) -> Novelty:
     """Turn a baseline's item sets into expectations."""
     facts = baseline.workloads.select("workload", "cohort", "image_repository")
     items = baseline.items.join(facts, on="workload")
-    met = baseline.meetings.join(_novel(baseline, items), on=KEYS, how="left").join(facts, on="workload").fill_null(0)
-    met = met.with_columns((pl.col("windows") / 2).alias("later"))
+    lived = baseline.workloads.select("workload", "cohort", (pl.col("windows") / 2).alias("later"))
+    met = (
+        lived.join(pl.DataFrame({"feature": _features()}), how="cross")
+        .join(_novel(baseline, items), on=KEYS, how="left")
+        .fill_null(0)
+        .sort(KEYS)
+    )
     novel = [f"novel{step}" for step in LEVELS]
     fleet = met.group_by("feature").agg(pl.col(*novel, "later").sum())
     fleet = fleet.select(
@@ -108,7 +118,12 @@ def expect(baseline: Baseline) -> Novelty:
         items.select("cohort", "feature", "item").unique(),
         items.group_by("feature", "item").agg(pl.len().alias("workloads")),
         items.filter(pl.col("feature").is_in(_keyed())).select("feature", _key()).unique(),
-        rates.select(*KEYS, "windows", "items", *(_rate(n, "cohort_", OWN_WEIGHT).alias(f"p{n[-1]}") for n in novel)),
+        rates.select(
+            *KEYS,
+            (2 * pl.col("later")).alias("windows"),
+            "items",
+            *(_rate(n, "cohort_", OWN_WEIGHT).alias(f"p{n[-1]}") for n in novel),
+        ),
         cohorts.rename({f"cohort_{n}": f"cohort_p{n[-1]}" for n in novel}),
         fleet.rename({f"fleet_{n}": f"fleet_p{n[-1]}" for n in novel}),
     )
@@ -194,7 +209,8 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
         .otherwise(pl.max_horizontal(two, three))
     )
     met_again = pl.col("window_start").rank("dense").over(*KEYS, "item")
-    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2))
+    at_once = pl.len().over("row", "feature", "level")
+    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2) + at_once.log(2))
     found = found.with_columns(bits.clip(lower_bound=0).alias("bits"), _key())
     known_key = expected.keys.with_columns(yes.alias("has_key"))
     found = found.join(known_key, on=["feature", "key"], how="left").with_columns(

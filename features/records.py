@@ -4,6 +4,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
@@ -11,9 +12,19 @@ from features.documents import BLANK, LARGEST_DOCUMENT, JsonDocuments, Malformed
 from features.zeek_tsv import ZeekTable, is_header
 
 _GZIP = b"\x1f\x8b"
+_NOT_TEXT = {
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd: decompress it first",
+    b"\xfd7zX": "compressed by xz: decompress it first",
+    b"BZh": "compressed by bzip2: decompress it first",
+    b"PAR1": "a Parquet file, not telemetry as its source writes it",
+    b"\xd4\xc3\xb2\xa1": "a packet capture: let Zeek read it first",
+    b"\x0a\x0d\x0d\x0a": "a packet capture: let Zeek read it first",
+}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UTF8_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = LARGEST_DOCUMENT
+_BRACE = ord("{")
 
 ReadLine = Callable[[int], bytes]
 
@@ -39,60 +50,75 @@ class RecordFile:
     def __iter__(self) -> Iterator[Outcome]:
         with self.path.open("rb") as raw:
             self._raw = raw
-            line = 0
+            start = cast("io.BufferedReader", raw).peek(4)
+            for magic, what in _NOT_TEXT.items():
+                if start.startswith(magic):
+                    yield 1, Malformed(what, "")
+                    return
+            reader = RecordReader()
             try:
-                for line, outcome in outcomes(_lines(raw)):  # noqa: B007 - the error below says where it stopped
-                    yield line, outcome
+                with _lines(raw) as readline:
+                    yield from reader.read(readline)
             except (zlib.error, gzip.BadGzipFile, EOFError) as error:
-                yield line, Malformed(f"compressed data are damaged after this line: {error}", "")
+                yield reader.line, Malformed(f"compressed data are damaged after this line: {error}", "")
             finally:
                 self.consumed()
 
 
-def _lines(raw: IO[bytes]) -> ReadLine:
+@contextmanager
+def _lines(raw: IO[bytes]) -> Iterator[ReadLine]:
     buffered = cast("io.BufferedReader", raw)
     if buffered.peek(2)[:2] == _GZIP:
         buffered = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=raw)), 1 << 18)
     start = buffered.peek(3)[:3]
-    if start[:2] in _UTF16:
-        text = io.TextIOWrapper(buffered, encoding="utf-16", errors="replace", newline="\n")
-        return lambda limit: text.readline(limit // 4).encode()
-    if start == _UTF8_MARK:
-        buffered.read(3)
-    return buffered.readline
+    if start[:2] not in _UTF16:
+        if start == _UTF8_MARK:
+            buffered.read(3)
+        yield buffered.readline
+        return
+    text = io.TextIOWrapper(buffered, encoding="utf-16", errors="replace", newline="\n")
+    try:
+        yield lambda limit: text.readline(limit // 4).encode()
+    finally:
+        text.detach()
 
 
-def outcomes(readline: ReadLine) -> Iterator[Outcome]:
-    """Read records from lines.
+class RecordReader:
+    """Reads records from lines; `line` is the number of the latest."""
 
-    Parameters
-    ----------
-    readline
-        Gives the next line, its end included, or the next piece of at most so many bytes; empty at the end.
-    """
-    documents, table = JsonDocuments(), ZeekTable()
-    number, begins_line = 0, True
-    while piece := readline(LONGEST_LINE):
-        number += begins_line
-        ends_line = piece.endswith(b"\n")
-        underway = documents.underway
-        if begins_line and not underway:
-            if piece.startswith(b"{") and (record := decode_line(piece)) is not None:
-                yield number, record
+    def __init__(self) -> None:
+        self.line = 0
+        self._documents, self._table = JsonDocuments(), ZeekTable()
+
+    def read(self, readline: ReadLine) -> Iterator[Outcome]:
+        """Read records.
+
+        Parameters
+        ----------
+        readline
+            Gives the next line, its end included, or the next piece of at most so many bytes; empty at the end.
+        """
+        documents = self._documents
+        begins_line = True
+        while piece := readline(LONGEST_LINE):
+            if begins_line:
+                self.line += 1
+            underway = documents.underway
+            if begins_line and not underway and piece[0] == _BRACE and (record := decode_line(piece)) is not None:
+                yield self.line, record  # by far the most frequent case
                 continue
-            if is_header(piece):
-                table.header(piece)
-                begins_line = ends_line
-                continue
-            if table.ready and not piece.startswith(b"{"):
-                if piece.strip(BLANK):
-                    yield number, table.row(piece, last=not ends_line)
-                begins_line = ends_line
-                continue
-        if begins_line or underway:
-            yield from documents.feed(number, piece)
-        begins_line = ends_line
-    yield from documents.close()
+            if begins_line and not underway and (is_header(piece) or (self._table.ready and piece[0] != _BRACE)):
+                yield from self._tabular(piece)
+            elif begins_line or underway:
+                yield from documents.feed(self.line, piece)
+            begins_line = piece.endswith(b"\n")
+        yield from documents.close()
+
+    def _tabular(self, piece: bytes) -> Iterator[Outcome]:
+        if is_header(piece):
+            self._table.header(piece)
+        elif piece.strip(BLANK):
+            yield self.line, self._table.row(piece, last=not piece.endswith(b"\n"))
 
 
 def expand(paths: list[Path]) -> list[Path]:

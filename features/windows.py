@@ -6,7 +6,7 @@ from functools import reduce
 
 import polars as pl
 
-from features.events import TIME
+from features.events import TIME, with_missing
 from features.protocols import extractors
 
 WINDOW = timedelta(minutes=10)
@@ -75,9 +75,10 @@ def extract(events: pl.DataFrame) -> Windows:
     Parameters
     ----------
     events
-        Attributed events (`features.leases.attribute`), in time order. Features that look back see only what is given:
-        pass the `TRAILING` hours before the first window too, and cut them off with `Windows.between`.
+        Attributed events (`features.leases.attribute`), in time order; event columns left out are taken as null.
+        Features that look back see only what is given: pass the `TRAILING` hours before the first window too, and cut them off with `Windows.between`.
     """
+    events = with_missing(events)
     found = [extractor.extract(events) for extractor in extractors().values()]
     items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA.keys()) for f in found)])
     keys = pl.concat([*(f.values.select(KEY) for f in found), items.select(KEY)]).unique().drop_nulls().sort(KEY)
@@ -95,10 +96,11 @@ def extract(events: pl.DataFrame) -> Windows:
     )
 
 
-def join_windows(parts: list[Windows]) -> Windows:
-    """Join the windows of consecutive spans; of facts the latest wins."""
+def merge_windows(parts: list[Windows]) -> Windows:
+    """Merge windows extracted apart, of other spans or of other events; of facts the latest wins."""
+    values = pl.concat([part.values for part in parts], how="diagonal").sort(KEY, maintain_order=True)
     return Windows(
-        pl.concat([part.values for part in parts], how="diagonal").sort(KEY),
+        values.group_by(KEY, maintain_order=True).agg(pl.all().max()),
         pl.concat([part.items for part in parts]).sort(*KEY, "feature", "item"),
         pl.concat([part.facts for part in parts]).unique("workload", keep="last", maintain_order=True).sort("workload"),
     )

@@ -1,8 +1,7 @@
 """Turn anomaly scores into rates: how rare is a score like this, in bits.
 
 Plain conformal p-values stop at 1 / (n + 1) and go blind on dirty data, so the tail is extrapolated: scores are
-standardised per cohort, pooled, and beyond their 98 % quantile the logarithm of the tail probability falls in a straight
-line.
+standardised per cohort, pooled, and beyond their 98 % quantile the logarithm of the tail probability falls in a line.
 """
 
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ SMALL = 50  # windows; fewer say nothing about a tail
 MOST_DROPPED = 0.01
 EXPECTED_BEYOND = 0.3
 ROUNDS = 20
-LEAST_SCALE = 0.05
+LEAST_SCALE = 1.0  # noisy cohorts are damped; quiet ones are not amplified, their evidence is already their own
 LEAST_SLOPE = 1 / 3
 
 

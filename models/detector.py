@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.baselines import ITEMS_SCHEMA, MEETINGS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
+from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
 from features.events import TIME
 from features.evidence import Evidence, Normal, weigh
 from features.protocols import specs
 from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
+from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
 from models.explanation import MOST, TELLING, item_reason, magnitude_reason
 from models.flat_forest import FlatForest
@@ -23,7 +24,18 @@ from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
 
 Level = Literal["workload", "image", "cohort", "fleet"]
 MATURE_WINDOWS = 36.0
-CHANNELS = ("forest", "sum", "final")
+CHANNELS = ("forest", "sum")
+
+
+def strength(
+    vectors: NDArray[np.float64],
+    cohorts: NDArray[np.str_],
+    forest: FlatForest,
+    calibrations: dict[str, TailCalibration],
+) -> NDArray[np.float64]:
+    """Give the larger of two calibrated tails, the forest's and that of the summed evidence, in bits, shape (n,)."""
+    by_forest = calibrations["forest"].bits(forest.score(vectors), cohorts)
+    return np.maximum(by_forest, calibrations["sum"].bits(vectors[:, -1], cohorts))
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,9 @@ class Channels:
     forest
         Fitted forest over `models.aggregates.aggregate` vectors.
     calibrations
-        By name of `CHANNELS`: of the forest's score, of the summed evidence, and of the larger of the two.
+        By name of `CHANNELS`: of the forest's score, and of the summed evidence.
+    alert_rate
+        What the larger of the two is worth.
     thresholds
         Bits from which a window has a severity.
     """
@@ -45,19 +59,14 @@ class Channels:
     trust: NDArray[np.float64]
     forest: FlatForest
     calibrations: dict[str, TailCalibration]
+    alert_rate: AlertRate
     thresholds: dict[Severity, float]
 
     def bits(self, evidence: Evidence) -> NDArray[np.float64]:
-        """Give the calibrated surprise of each window, shape (n,): the larger of two tails, as a tail itself."""
-        cohorts = evidence.keys["cohort"].to_numpy()
-        return self.calibrations["final"].bits(self.strongest(evidence, cohorts), cohorts)
-
-    def strongest(self, evidence: Evidence, cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
-        """Give the larger of the two channels' bits, shape (n,)."""
+        """Give the calibrated surprise of each window, shape (n,)."""
         vectors = aggregate(evidence.bits * self.trust)
-        forest = self.calibrations["forest"].bits(self.forest.score(vectors), cohorts)
-        summed = self.calibrations["sum"].bits(vectors[:, -1], cohorts)
-        return np.maximum(forest, summed)
+        cohorts = evidence.keys["cohort"].to_numpy()
+        return self.alert_rate.bits(strength(vectors, cohorts, self.forest, self.calibrations))
 
     def severity(self, bits: float) -> Severity:
         """Name the severity of a window's bits."""
@@ -206,13 +215,13 @@ class Detector:
                 "until": _iso(baseline.until),
                 "thresholds": dict(self.channels.thresholds),
                 "calibrations": {name: c.to_json() for name, c in self.channels.calibrations.items()},
+                "alert_rate": self.channels.alert_rate.to_json(),
             },
             arrays={"forest": self.channels.forest.arrays(), "trust": {"trust": self.channels.trust}},
             tables={
                 "workloads": baseline.workloads,
                 "values": baseline.values,
                 "items": baseline.items,
-                "meetings": baseline.meetings,
             },
         )
 
@@ -234,7 +243,6 @@ class Detector:
                 ("workloads", WORKLOADS_SCHEMA),
                 ("values", VALUES_SCHEMA),
                 ("items", ITEMS_SCHEMA),
-                ("meetings", MEETINGS_SCHEMA),
             )
         }
         baseline = Baseline(_parse(manifest["since"]), _parse(manifest["until"]), **tables)
@@ -242,6 +250,7 @@ class Detector:
             np.asarray(artefact.arrays["trust"]["trust"], dtype=np.float64),
             FlatForest.from_arrays(artefact.arrays["forest"]),
             {name: TailCalibration.from_json(manifest["calibrations"][name]) for name in CHANNELS},
+            AlertRate.from_json(manifest["alert_rate"]),
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},
         )
         return cls(version, manifest, Normal.of(baseline), channels)

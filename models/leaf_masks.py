@@ -54,8 +54,8 @@ class Trees:
 class LeafMasks:
     """Combined masks of a group of neighbouring trees.
 
-    Row `i + f` of `table` belongs to the interval of feature f below `keys[i]`; it has one mask per tree. `exits` holds the
-    nodes of each tree's masked part in the order of the bits, `BITS` per tree.
+    Row `i + f` of `table` belongs to the interval of feature f below `keys[i]`; it has one mask per tree. `exits` holds
+    the nodes of each tree's masked part in the order of the bits, `BITS` per tree.
     """
 
     trees: Trees

@@ -236,9 +236,7 @@ class Registry:
     def _check_listing(self, version: str, manifest: dict[str, Any]) -> None:
         extra = {path.name for path in (self.root / version).iterdir()} - set(manifest["files"]) - SIGNED
         if extra:
-            raise ArtefactError(
-                f"model {version}: {min(extra)} was not signed; remove it if you know why it is there"
-            )
+            raise ArtefactError(f"model {version}: {min(extra)} was not signed; remove it if you know why it is there")
 
     def _read(self, version: str, name: str, most: int) -> bytes:
         try:

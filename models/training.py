@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from features.lake import Lake
 from numpy.typing import NDArray
 
 from features.addresses import INTERNAL, Network
 from features.baselines import learn
 from features.evidence import Evidence, Normal, weigh
 from features.extraction import closed_until, extract_days
+from features.lake import Lake
 from features.protocols import specs
-from features.windows import WINDOW, Windows, floor_window, join_windows
+from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.aggregates import aggregate, groups
+from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
-from models.detector import Channels, Detector
+from models.detector import Channels, Detector, strength
 from models.forest import fit_forest
 from models.scores import Severity
 from models.trust import measure_trust
@@ -30,7 +31,7 @@ MIN_WINDOWS = 200
 # How much more often than the alert budget a severity may be reached; critical is ten times rarer than the budget.
 RATES: dict[Severity, float] = {"low": 50.0, "medium": 10.0, "high": 1.0, "critical": 0.1}
 RUN_GAP = timedelta(hours=6)
-INJECTED = 15.0
+INJECTED = 40.0
 
 Progress = Callable[[str, float], None]
 
@@ -90,7 +91,7 @@ def train(
             f"fewer than {MIN_WINDOWS} windows of telemetry before {until:%Y-%m-%dT%H:%MZ}; "
             "ingest more, or set --until later"
         )
-    windows = join_windows(parts)
+    windows = merge_windows(parts)
     since = windows.values["window_start"].min()  # type: ignore[assignment]
     extracted = process_time()
     held_out = _held_out(windows, since, until, progress)
@@ -133,24 +134,9 @@ def _fit(held_out: HeldOut, budget: float, seed: int) -> Channels:
         "forest": TailCalibration.fit(forest.score(vectors), cohorts),
         "sum": TailCalibration.fit(vectors[:, -1], cohorts),
     }
-    larger = np.maximum(
-        calibrations["forest"].bits(forest.score(vectors), cohorts),
-        calibrations["sum"].bits(vectors[:, -1], cohorts),
-    )
-    calibrations["final"] = TailCalibration.fit(larger, cohorts)
-    bits = calibrations["final"].bits(larger, cohorts)
-    return Channels(trust, forest, calibrations, _thresholds(held_out.keys, bits, budget))
-
-
-def _thresholds(keys: pl.DataFrame, bits: NDArray[np.float64], budget: float) -> dict[Severity, float]:
-    """Turn the budget in alerts a day into bits: windows a day, and how many strange windows make one alert."""
-    days = max(keys["window_start"].n_unique() * (WINDOW / timedelta(days=1)), 1e-3)
-    a_day = len(keys) / days
-    top = max(int(len(keys) * 0.005), 20)
-    strongest = keys.with_columns(pl.Series("bits", bits)).top_k(top, by="bits")
-    runs = count_runs(strongest)
-    per_alert = max(len(strongest) / max(runs, 1), 1.0)
-    return {name: float(max(np.log2(a_day / (budget * rate * per_alert)), 1.0)) for name, rate in RATES.items()}
+    rate = AlertRate.fit(held_out.keys, strength(vectors, cohorts, forest, calibrations))
+    thresholds = {name: rate.threshold(budget * times) for name, times in RATES.items()}
+    return Channels(trust, forest, calibrations, rate, thresholds)
 
 
 def count_runs(keys: pl.DataFrame) -> int:

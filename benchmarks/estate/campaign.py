@@ -1,8 +1,10 @@
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """Which attacks happen, when, and how loud."""
 
 from collections.abc import Callable
 
 from benchmarks.estate import attack_chains as chains
+from benchmarks.estate import attack_channels as channels
 from benchmarks.estate import attack_images as images
 from benchmarks.estate import attack_kube as kube
 from benchmarks.estate import attack_network as network
@@ -13,21 +15,21 @@ Act = Callable[[World, float, bool], None]
 
 # In order of importance: a small estate suffers the first ones. True is the strong variant.
 PLAN: list[tuple[Act, bool]] = [
-    (images.unknown_registry, True), (network.beacon, True), (runtime.privileged_host_bind, True), (runtime.exec_burst, True),
+    (images.unknown_registry, True), (channels.beacon, True), (runtime.privileged_host_bind, True), (runtime.exec_burst, True),
     (network.bulk_upload, True), (runtime.weaker_recreate, True), (network.scan, True), (kube.stolen_token, True),
-    (network.reverse_shell, True), (images.moved_tag, True), (network.dns_tunnel, True), (network.borrowed_name, True),
-    (network.beacon, False), (network.miner, True), (chains.drop_beacon_upload, True), (network.malleable, True),
+    (channels.reverse_shell, True), (images.moved_tag, True), (channels.dns_tunnel, True), (channels.borrowed_name, True),
+    (channels.beacon, False), (network.miner, True), (chains.drop_beacon_upload, True), (channels.malleable, True),
     (kube.all_secrets, True), (kube.admin_binding, True), (runtime.tool_drop, True), (images.committed, True),
-    (runtime.monitoring_off, True), (network.not_tls, True), (images.built_on_host, True), (runtime.shared_namespace, True),
-    (chains.pull_beacon_mine, True), (network.drip, False), (network.borrowed_name, False), (runtime.exec_burst, False),
-    (images.moved_tag, False), (network.dns_tunnel, False), (images.unknown_publisher, True), (network.bulk_upload, False),
-    (runtime.weaker_recreate, False), (network.reverse_shell, False), (runtime.second_network, True), (images.unknown_registry, False),
-    (network.fake_tls, True), (network.scan, False), (runtime.monitoring_off, False), (kube.probing, True), (kube.all_secrets, False),
-    (runtime.privileged_host_bind, False), (network.east_west, True), (network.miner, False), (network.malleable, False),
+    (runtime.monitoring_off, True), (channels.not_tls, True), (images.built_on_host, True), (runtime.shared_namespace, True),
+    (chains.pull_beacon_mine, True), (network.drip, False), (channels.borrowed_name, False), (runtime.exec_burst, False),
+    (images.moved_tag, False), (channels.dns_tunnel, False), (images.unknown_publisher, True), (network.bulk_upload, False),
+    (runtime.weaker_recreate, False), (channels.reverse_shell, False), (runtime.second_network, True), (images.unknown_registry, False),
+    (channels.fake_tls, True), (network.scan, False), (runtime.monitoring_off, False), (kube.probing, True), (kube.all_secrets, False),
+    (runtime.privileged_host_bind, False), (network.east_west, True), (network.miner, False), (channels.malleable, False),
     (kube.privileged_pod, True), (network.metadata, True), (kube.pod_beacon, True), (chains.drop_beacon_upload, False),
-    (runtime.tool_drop, False), (kube.stolen_token, False), (runtime.silent_restart_policy, True), (network.not_tls, False),
+    (runtime.tool_drop, False), (kube.stolen_token, False), (runtime.silent_restart_policy, True), (channels.not_tls, False),
 ]  # fmt: skip
-_LONG = {network.drip: 17.0, network.beacon: 12.5, network.borrowed_name: 9.5, network.malleable: 8.5, network.dns_tunnel: 8.5,
+_LONG = {network.drip: 17.0, channels.beacon: 12.5, channels.borrowed_name: 9.5, channels.malleable: 8.5, channels.dns_tunnel: 8.5,
          images.unknown_registry: 12.0, chains.drop_beacon_upload: 6.5, network.miner: 6.0, kube.pod_beacon: 9.5}  # fmt: skip
 
 

@@ -1,15 +1,12 @@
-"""What people and orchestrators do to a healthy estate: releases, rollbacks, scaling, crashes, fixes by hand."""
+# ruff: noqa: E501 -- tables and wire forms stay in rows
+"""What people and orchestrators do to a healthy estate: scaling, crashes, fixes by hand, upgrades, new services."""
 
-from typing import Any
-
-import numpy as np
-
+from benchmarks.estate.edges import edges_of
 from benchmarks.estate.engine import Container
-from benchmarks.estate.ids import hex_id
-from benchmarks.estate.jobs import finish
-from benchmarks.estate.topology import compose, edges_of, site_edge
-from benchmarks.estate.wire import Shape
-from benchmarks.estate.world import DAY, HOUR, MINUTE, Service, World
+from benchmarks.estate.releases import release, release_with_site, replace_one, roll
+from benchmarks.estate.sink import DAY
+from benchmarks.estate.topology import compose
+from benchmarks.estate.world import HOUR, Service, World
 
 _OPS = (
     "sh", "bash", "cat /app/config.yml", "ps aux", "df -h", "env", "ls -la /var/lib/data", "tail -n 100 /app/app.log", "top -b -n 1",
@@ -28,6 +25,7 @@ def schedule(world: World) -> None:
     for day in range(options.days):
         low = options.start + day * DAY
         weekend = int((low // DAY + 3) % 7) >= 5
+
         def working(a: float = 8.5, b: float = 17.5, low: float = low) -> float:
             return low + float(rng.uniform(a, b)) * HOUR
 
@@ -52,10 +50,12 @@ def _guaranteed(world: World, owned: list[Service]) -> None:
     watched = [options.watch + d * DAY for d in range(options.days - options.learn_days)]
     learned = [options.start + d * DAY for d in range(options.learn_days)]
     for days in (learned, watched):
-        for act in (hotfix, resource_update, ops_exec):
+        for act in (hotfix, resource_update, ops_exec, _agent_upgrade):
             world.at(world.pick(days) + float(rng.uniform(9, 17)) * HOUR, act)
+        if options.workloads >= 40:
+            world.at(world.pick(days) + float(rng.uniform(1, 6)) * HOUR, _reboot, world.pick(list(world.engines)))
         for _ in range(max(1, len(days) * options.workloads // 120)):
-            world.at(world.pick(days) + float(rng.uniform(9, 16)) * HOUR, release, world.pick(owned), True)
+            world.at(world.pick(days) + float(rng.uniform(9, 16)) * HOUR, release_with_site, world.pick(owned))
         world.at(world.pick(days) + float(rng.uniform(9, 15)) * HOUR, scale_up, world.pick(world.role("web")))
         if options.workloads >= 40:
             world.at(world.pick(days) + float(rng.uniform(9, 15)) * HOUR, _new_service, world.pick(owned).project)
@@ -70,98 +70,6 @@ def _constants(world: World) -> None:
             kind = {"prometheus": "scrape", "log-shipper": "log_shipper", "crawler": "crawler"}.get(service.role)
             if kind:
                 world.ledger.lookalike(kind, service.workload, low, high)
-
-
-def release(world: World, now: float, service: Service, new_site: bool = False) -> None:  # noqa: FBT001, FBT002 -- called by the queue
-    """Push a version from CI, migrate, and replace the replicas one by one."""
-    if now < service.frozen_until or now - service.last_release < 2 * HOUR:
-        return
-    rng, service.last_release = world.rng, now
-    major, minor, patch = (int(part) for part in service.tag.split(".")[:3])
-    previous = service.tag
-    service.tag = f"{major}.{minor}.{patch + 1}" if rng.random() < 0.6 else f"{major}.{minor + 1}.0"
-    runner = world.role("ci-runner")[0]
-    world.new_tag(service.repository, service.tag, now - 90, address=world.engines[runner.hosts[0]].address, agent=world.registry.engine_agent)
-    world.engines[runner.hosts[0]].image_event("push", service.image, now - 90)
-    env: dict[str, Any] = {**service.template.env, "RELEASE": service.tag}
-    if rng.random() < 0.25:
-        env[f"FEATURE_{world.outside.word().upper()}"] = "1"
-    settings = dict(service.template.settings)
-    if rng.random() < 0.12:
-        settings["Memory"] = settings["MemorySwap"] = int(settings["Memory"] * 1.5)
-    service.template = service.template.but(env=env, settings=settings)
-    end = roll(world, now, service, migrate=service.role == "api" and rng.random() < 0.6)
-    world.ledger.lookalike("release", service.workload, now - 90, end + 60)
-    if new_site or rng.random() < 0.02:
-        site = world.outside.vendor()
-        service.sites.append((site, 6.0))
-        world.at(end, _begin_site, service, site)
-    elif rng.random() < 0.1:
-        world.at(end + float(rng.uniform(20, 90)) * MINUTE, rollback, service, previous)
-
-
-def _begin_site(world: World, now: float, service: Service, site: Any) -> None:  # noqa: ANN401
-    edge = site_edge(service, site, float(world.rng.uniform(4, 12)) * service.size, world.rng)
-    world.edges.append(edge)
-    ts = now + np.sort(world.rng.uniform(0, HOUR, 3 * len(service.containers)))
-    src = np.array([service.containers[i % len(service.containers)].address for i in range(len(ts))], dtype=object)
-    world.wire.to_site(ts, src, site, service.client, edge.shape.draw(world.rng, len(ts)))
-    world.ledger.lookalike("new_saas", service.workload, now, now + 24 * HOUR)
-
-
-def rollback(world: World, now: float, service: Service, previous: str) -> None:
-    if now < service.frozen_until:
-        return
-    service.tag = previous
-    service.template = service.template.but(env={**service.template.env, "RELEASE": previous})
-    end = roll(world, now, service, migrate=False)
-    world.ledger.lookalike("rollback", service.workload, now, end + 60)
-
-
-def roll(world: World, now: float, service: Service, *, migrate: bool) -> float:
-    rng, clock = world.rng, now
-    for host in sorted({c.host for c in service.containers}):
-        world.pull(host, service.image, clock)
-        clock += float(rng.uniform(4, 25))
-    if migrate:
-        clock = _migration(world, clock, service)
-    for index, container in enumerate(list(service.containers)):
-        world.at(clock, _replace, service, container, index)
-        clock += float(rng.uniform(15, 50))
-    return clock
-
-
-def _replace(world: World, now: float, service: Service, container: Container, index: int) -> None:
-    if container not in service.containers:
-        return
-    world.retire(service, container, now)
-    service.template.labels.update({"com.docker.compose.config-hash": hex_id(world.rng)})
-    fresh = world.launch(service, index, now + float(world.rng.uniform(1.5, 4)))
-    service.containers.insert(min(index, len(service.containers) - 1), service.containers.pop())
-    _start_up(world, fresh, service)
-
-
-def _start_up(world: World, container: Container, service: Service) -> None:
-    """A fresh replica opens its pools at once."""
-    database = world.find(service.project, "db")
-    if database and database.containers and service.role in {"api", "worker"}:
-        ts = container.started + np.sort(world.rng.uniform(0.2, 4, 4))
-        world.wire.connections(ts, container.address, database.containers[0].address, database.port, sizes=Shape(2_000, 9_000, 60).draw(world.rng, 4), service="postgresql")
-
-
-def _migration(world: World, now: float, service: Service) -> float:
-    engine = world.engines[service.hosts[0]]
-    labels = {**service.template.labels, "com.docker.compose.oneoff": "True"}
-    name = f"{service.project}-{service.name}-run-{hex_id(world.rng, 12)}"
-    spec = service.template.but(image=service.image, name=name, labels=labels, command=["/app/entrypoint", "migrate"])
-    job = engine.run(spec, now)
-    lasts = float(world.rng.uniform(4, 40))
-    database = world.find(service.project, "db")
-    if database and database.containers:
-        world.wire.connections(np.array([job.started + 0.8]), job.address, database.containers[0].address, database.port, sizes=(90_000, 40_000, lasts - 1), service="postgresql")
-    world.at(job.started + lasts, finish, job)
-    world.ledger.lookalike("migration", service.workload, now, now + lasts)
-    return now + lasts + 2
 
 
 def scale_up(world: World, now: float, service: Service) -> None:
@@ -190,8 +98,13 @@ def _crash(world: World, now: float) -> None:
     service, container = _anyone(world, now)  # type: ignore[misc]
     code = int(world.rng.choice([1, 137, 139, 2]))
     for i in range(int(world.rng.choice([1, 1, 1, 3]))):
-        world.restart(service, container, now + 5.0 * i, code)
+        world.at(now + 5.0 * i, _restart, service, container, code)
     world.ledger.lookalike("crash", service.workload, now, now + 30)
+
+
+def _restart(world: World, now: float, service: Service, container: Container, code: int) -> None:
+    if container in service.containers and container.started < now - 1:
+        world.restart(service, container, now, code)
 
 
 def ops_exec(world: World, now: float) -> None:
@@ -199,7 +112,13 @@ def ops_exec(world: World, now: float) -> None:
     engine, clock = world.engines[container.host], now
     pool = (*_OPS, *_OPS_BY_ROLE.get(service.role, ()), *_OPS_BY_ROLE.get(service.role, ()))
     for _ in range(int(world.rng.integers(1, 5))):
-        engine.execute(container, pool[int(world.rng.integers(len(pool)))], clock, int(world.rng.random() < 0.1), float(world.rng.exponential(20)))
+        engine.execute(
+            container,
+            pool[int(world.rng.integers(len(pool)))],
+            clock,
+            int(world.rng.random() < 0.1),
+            float(world.rng.exponential(20)),
+        )
         clock += float(world.rng.exponential(90)) + 2
     world.ledger.lookalike("ops_exec", service.workload, now, clock)
 
@@ -209,7 +128,9 @@ def hotfix(world: World, now: float) -> None:
     for i, container in enumerate(list(service.containers)):
         engine, clock = world.engines[container.host], now + 40.0 * i
         engine.of(container, "extract-to-dir", clock)
-        engine.execute(container, str(world.rng.choice(["kill -HUP 1", "/app/entrypoint reload", "ls -la /app"])), clock + 12)
+        engine.execute(
+            container, str(world.rng.choice(["kill -HUP 1", "/app/entrypoint reload", "ls -la /app"])), clock + 12
+        )
         if world.rng.random() < 0.5:
             engine.of(container, "archive-path", clock + 20)
     world.ledger.lookalike("cp_hotfix", service.workload, now, now + 40.0 * len(service.containers) + 30)
@@ -224,18 +145,48 @@ def resource_update(world: World, now: float) -> None:
         each.spec = each.spec.but(settings={**each.spec.settings, "Memory": memory, "MemorySwap": memory})
         engine.of(each, "update", now)
         engine.inspect(each, now + 0.4, running=True)
-    service.template = service.template.but(settings={**service.template.settings, "Memory": memory, "MemorySwap": memory})
+    service.template = service.template.but(
+        settings={**service.template.settings, "Memory": memory, "MemorySwap": memory}
+    )
     world.ledger.lookalike("resource_update", service.workload, now, now + 60)
 
 
 def _vendor_upgrade(world: World, now: float) -> None:
     """Take a newer patch version of a stock image: the config stays, the image moves."""
-    stock = [s for s in world.services if s.kind == "compose" and not s.repository.startswith("registry.corp") and now > s.frozen_until]
+    stock = [
+        s
+        for s in world.services
+        if s.kind == "compose" and not s.repository.startswith("registry.corp") and now > s.frozen_until
+    ]
     if stock:
         service = world.pick(stock)
         service.tag = f"{service.tag.split('-')[0]}.{world.rng.integers(1, 9)}"
         end = roll(world, now, service, migrate=False)
         world.ledger.lookalike("release", service.workload, now, end + 60)
+
+
+def _agent_upgrade(world: World, now: float) -> None:
+    """Replace an agent on every host, one after the other, each back within a minute."""
+    agents = [s for s in world.role("log-shipper", "node-exporter") if s.containers]
+    if not agents:
+        return
+    service = world.pick(agents)
+    major, minor, _ = service.tag.split(".")
+    service.tag = f"{major}.{minor}.{world.rng.integers(10, 99)}"
+    for index, container in enumerate(list(service.containers)):
+        world.pull(container.host, service.image, now + 30.0 * index - 12)
+        world.at(now + 30.0 * index, replace_one, service, container, service.hosts.index(container.host))
+    world.ledger.lookalike("agent_upgrade", service.workload, now, now + 30.0 * len(service.hosts) + 30)
+
+
+def _reboot(world: World, now: float, host: str) -> None:
+    """Take a host down for its new kernel and let everything on it start again."""
+    for service in world.services:
+        for container in list(service.containers):
+            if container.host == host and now > service.frozen_until and container.started < now - 60:
+                world.restart(service, container, now + float(world.rng.uniform(0, 3)), 0)
+                world.ledger.lookalike("reboot", service.workload, now, now + 60)
+    world.ledger.lookalike("reboot", f"host:{host}", now, now + 60)
 
 
 def _new_service(world: World, now: float, project: str) -> None:
@@ -250,7 +201,13 @@ def _new_service(world: World, now: float, project: str) -> None:
     world.services.append(service)
     runner = world.role("ci-runner")[0]
     if service.repository.startswith("registry.corp"):
-        world.new_tag(service.repository, service.tag, now - 300, address=world.engines[runner.hosts[0]].address, agent=world.registry.engine_agent)
+        world.new_tag(
+            service.repository,
+            service.tag,
+            now - 300,
+            address=world.engines[runner.hosts[0]].address,
+            agent=world.registry.engine_agent,
+        )
     world.pull(service.hosts[0], service.image, now - 10)
     world.launch(service, 0, now)
     world.edges += edges_of(world, service)

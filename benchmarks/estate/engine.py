@@ -1,3 +1,5 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """A Docker Engine per host as its API shows it: events, inspect snapshots, addresses that are leased and reused."""
 
 from dataclasses import dataclass, field, replace
@@ -29,7 +31,7 @@ class Spec:
     tty: bool = False
     hostname: str = ""
 
-    def but(self, **changes: Any) -> "Spec":  # noqa: ANN401
+    def but(self, **changes: Any) -> "Spec":
         return replace(self, **changes)
 
 
@@ -124,7 +126,7 @@ class Engine:
 
     def pull(self, reference: str, now: float) -> None:
         self.local[reference] = self.images.setdefault(reference, digest(self.rng))
-        name = reference.split("@")[0]
+        name = reference.split("@", maxsplit=1)[0]
         name = name.rsplit(":", 1)[0] if ":" in name.rsplit("/", 1)[-1] else name
         self.emit("image", "pull", reference, {"name": name}, now)
 
@@ -170,7 +172,9 @@ class Engine:
         name = network or container.network
         kind = name if name in {"host", "none"} else "bridge"
         kind = "null" if kind == "none" else kind
-        self.emit("network", action, self.network_id(name), {"container": container.id, "name": name, "type": kind}, now)
+        self.emit(
+            "network", action, self.network_id(name), {"container": container.id, "name": name, "type": kind}, now
+        )
 
     def attach(self, container: Container, network: str, now: float) -> str:
         address = self.subnet(network).lease(now)
@@ -207,7 +211,9 @@ class Engine:
         if lasts is not None:
             self.of(container, "exec_die", now + lasts, execID=identity, exitCode=str(code))
 
-    def build(self, tag: str, base: str, steps: list[str], now: float, network: str = "none") -> tuple[float, list[Container]]:
+    def build(
+        self, tag: str, base: str, steps: list[str], now: float, network: str = "none"
+    ) -> tuple[float, list[Container]]:
         """Show a legacy build: a short container with a generated name per step, then the tag."""
         made, clock, image = [], now, self.digest_of(base)
         for step in steps:

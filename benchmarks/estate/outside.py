@@ -6,19 +6,133 @@ import numpy as np
 
 from benchmarks.estate.wire import Client, Site, client
 
-_VENDORS = (
-    "paywave mailhop geocast trackly smslink fraudnet taxcloud authzero searchly imgproc pushgate formkit chatbase "
-    "ledgerly shipfast mapbase currency videohub docusend surveyly crmforce helpdesk featureflag statusly tracing "
-    "errorhub sessionrec adserve newsfeed weatherly identity kycheck vaulting notifyly calendarly billing webhookd"
-).split()
+_VENDORS = [
+    "paywave",
+    "mailhop",
+    "geocast",
+    "trackly",
+    "smslink",
+    "fraudnet",
+    "taxcloud",
+    "authzero",
+    "searchly",
+    "imgproc",
+    "pushgate",
+    "formkit",
+    "chatbase",
+    "ledgerly",
+    "shipfast",
+    "mapbase",
+    "currency",
+    "videohub",
+    "docusend",
+    "surveyly",
+    "crmforce",
+    "helpdesk",
+    "featureflag",
+    "statusly",
+    "tracing",
+    "errorhub",
+    "sessionrec",
+    "adserve",
+    "newsfeed",
+    "weatherly",
+    "identity",
+    "kycheck",
+    "vaulting",
+    "notifyly",
+    "calendarly",
+    "billing",
+    "webhookd",
+]
 _PREFIXES = ("api", "events", "hooks", "ingest", "v2", "eu", "edge", "gw")
-_WORDS = (
-    "amber anchor apple aspen atlas autumn basil beacon birch bright brook candle canyon cedar cherry cinder clover "
-    "copper coral cosmic crystal delta ember fable falcon fern flint forest garden glacier golden granite harbor hazel "
-    "indigo island ivory jasper juniper lantern laurel lemon linden lunar maple marble meadow mint misty nimbus ocean "
-    "olive onyx opal orchid pebble pepper pine plum polar prairie quartz raven river robin saffron sage sierra silver "
-    "solar spruce stone summer sunset thistle timber topaz tulip velvet violet walnut willow winter wren zephyr"
-).split()
+_WORDS = [
+    "amber",
+    "anchor",
+    "apple",
+    "aspen",
+    "atlas",
+    "autumn",
+    "basil",
+    "beacon",
+    "birch",
+    "bright",
+    "brook",
+    "candle",
+    "canyon",
+    "cedar",
+    "cherry",
+    "cinder",
+    "clover",
+    "copper",
+    "coral",
+    "cosmic",
+    "crystal",
+    "delta",
+    "ember",
+    "fable",
+    "falcon",
+    "fern",
+    "flint",
+    "forest",
+    "garden",
+    "glacier",
+    "golden",
+    "granite",
+    "harbor",
+    "hazel",
+    "indigo",
+    "island",
+    "ivory",
+    "jasper",
+    "juniper",
+    "lantern",
+    "laurel",
+    "lemon",
+    "linden",
+    "lunar",
+    "maple",
+    "marble",
+    "meadow",
+    "mint",
+    "misty",
+    "nimbus",
+    "ocean",
+    "olive",
+    "onyx",
+    "opal",
+    "orchid",
+    "pebble",
+    "pepper",
+    "pine",
+    "plum",
+    "polar",
+    "prairie",
+    "quartz",
+    "raven",
+    "river",
+    "robin",
+    "saffron",
+    "sage",
+    "sierra",
+    "silver",
+    "solar",
+    "spruce",
+    "stone",
+    "summer",
+    "sunset",
+    "thistle",
+    "timber",
+    "topaz",
+    "tulip",
+    "velvet",
+    "violet",
+    "walnut",
+    "willow",
+    "winter",
+    "wren",
+    "zephyr",
+]
 AGENTS = {
     "go": "Go-http-client/1.1", "python": "python-requests/2.32.3", "java": "Java-http-client/21.0.4", "node": "node",
     "php": "GuzzleHttp/7", "ruby": "Faraday v2.9.0", "rust": "reqwest/0.12.5", "curl": "curl/7.88.1",
@@ -31,8 +145,8 @@ class Outside:
     registries: dict[str, Site] = field(default_factory=dict)
     engine_client: Client = field(default_factory=lambda: client("docker/20.10.24"))
     packages: list[Site] = field(default_factory=list)
-    debian: Site = Site("deb.mirror.example", ())
-    bucket: Site = Site("backups.s3.objects.example", ())
+    debian: Site = field(default_factory=lambda: Site("deb.mirror.example", ()))
+    bucket: Site = field(default_factory=lambda: Site("backups.s3.objects.example", ()))
     _block: int = 0
     _vendors: list[str] = field(default_factory=list)
     _blocks: list[str] = field(default_factory=list)
@@ -72,7 +186,11 @@ class Outside:
     def stranger(self, *, plausible: bool = False, port: int = 443) -> Site:
         """Return a single-address destination for an adversary."""
         a, b = self.word(), self.word()
-        name = f"{_PREFIXES[self.rng.integers(len(_PREFIXES))]}.{a}{b}.example" if plausible else f"{a}-{b}{self.rng.integers(10, 99)}.example"
+        name = (
+            f"{_PREFIXES[self.rng.integers(len(_PREFIXES))]}.{a}{b}.example"
+            if plausible
+            else f"{a}-{b}{self.rng.integers(10, 99)}.example"
+        )
         pools = ("203.0.113", "192.0.2", "198.51.100")
         block = self.block() if plausible or self.rng.random() < 0.6 else pools[self.rng.integers(3)]
         return Site(name, (f"{block}.{self.rng.integers(5, 250)}",), port=port)
@@ -88,13 +206,20 @@ class Outside:
         words = np.array(_WORDS, dtype=object)
         first, second = words[self.rng.integers(len(words), size=(2, count))]
         number = self.rng.integers(0, 400, count)
-        names = np.array([f"www.{a}{b}{n if n > 200 else ''}.example" for a, b, n in zip(first, second, number, strict=True)], dtype=object)
+        names = np.array(
+            [f"www.{a}{b}{n if n > 200 else ''}.example" for a, b, n in zip(first, second, number, strict=True)],
+            dtype=object,
+        )
         octets = self.rng.integers(2, 250, (count, 2))
         return names, np.array([f"198.19.{a}.{b}" for a, b in octets], dtype=object)
 
 
 def runtime(rng: np.random.Generator, role: str) -> Client:
     """Pick the language a service is written in, with its fingerprints; a version of the runtime varies them."""
-    choices = {"web": ("node", "php", "ruby"), "api": ("go", "java", "python", "node", "rust"), "worker": ("python", "java", "go", "ruby")}
+    choices = {
+        "web": ("node", "php", "ruby"),
+        "api": ("go", "java", "python", "node", "rust"),
+        "worker": ("python", "java", "go", "ruby"),
+    }
     language = choices.get(role, ("go",))[rng.integers(len(choices.get(role, ("go",))))]
     return client(AGENTS[language], f"{language}{rng.integers(3)}")

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
 """Buffers one day of every stream, orders it by time and writes it; nothing older is kept in memory."""
 
 import gzip
@@ -32,7 +33,7 @@ class Sink:
             for old in (out / folder).glob("*"):
                 old.unlink()
 
-    def json(self, stream: str, epoch: float, record: Any) -> None:  # noqa: ANN401 -- any JSON document
+    def json(self, stream: str, epoch: float, record: Any) -> None:
         self.raw(stream, epoch, _encode(record) + b"\n")
 
     def raw(self, stream: str, epoch: float, line: bytes) -> None:
@@ -68,7 +69,7 @@ class Sink:
         self.rows[log] += len(columns[0])
         order = np.argsort(_written_at(log, columns), kind="stable")
         opened = iso(self.start + day * DAY)
-        as_tsv, packed = day % 3 == 1, day % 4 == 2  # noqa: PLR2004 -- both forms occur in a week
+        as_tsv, packed = day % 3 == 1, day % 4 == 2
         path = folder / f"{log}.{opened[:10]}.log{'.gz' if packed else ''}"
         with _open_text(path) as file:
             if as_tsv:
@@ -84,7 +85,8 @@ def _written_at(log: str, columns: list[np.ndarray]) -> np.ndarray:
     if log != "conn":
         return columns[0]
     duration = columns[zeek.CONN.index("duration")]
-    return columns[0] + np.array([value or 0.0 for value in duration.tolist()])
+    ended: np.ndarray = columns[0] + np.array([value or 0.0 for value in duration.tolist()])
+    return ended
 
 
 def _blocks(columns: list[np.ndarray], order: np.ndarray) -> Iterator[list[tuple[Any, ...]]]:

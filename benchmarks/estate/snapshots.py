@@ -1,3 +1,5 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """The full object that `docker inspect` prints for one container."""
 
 from typing import Any
@@ -25,7 +27,7 @@ _HOST_CONFIG: dict[str, Any] = {
 }  # fmt: skip
 
 
-def snapshot(container: Any, *, running: bool) -> dict[str, Any]:  # noqa: ANN401 -- an engine Container
+def snapshot(container: Any, *, running: bool) -> dict[str, Any]:
     c, spec = container, container.spec
     mode = spec.network if spec.network in {"host", "none"} or spec.network.startswith("container:") else c.network
     host_config = {**_HOST_CONFIG, "NetworkMode": mode, **spec.settings}
@@ -44,7 +46,7 @@ def snapshot(container: Any, *, running: bool) -> dict[str, Any]:  # noqa: ANN40
     }  # fmt: skip
 
 
-def _state(c: Any, *, running: bool) -> dict[str, Any]:  # noqa: ANN401
+def _state(c: Any, *, running: bool) -> dict[str, Any]:
     state = {
         "Status": "running" if running else "created", "Running": running, "Paused": False, "Restarting": False,
         "OOMKilled": False, "Dead": False, "Pid": c.pid if running else 0, "ExitCode": 0, "Error": "",
@@ -55,7 +57,7 @@ def _state(c: Any, *, running: bool) -> dict[str, Any]:  # noqa: ANN401
     return state
 
 
-def _config(c: Any, command: list[str]) -> dict[str, Any]:  # noqa: ANN401
+def _config(c: Any, command: list[str]) -> dict[str, Any]:
     spec = c.spec
     return {
         "Hostname": spec.hostname or c.id[:12], "Domainname": "", "User": spec.user, "AttachStdin": False,
@@ -68,7 +70,7 @@ def _config(c: Any, command: list[str]) -> dict[str, Any]:  # noqa: ANN401
     }  # fmt: skip
 
 
-def _mounts(spec: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+def _mounts(spec: Any) -> list[dict[str, Any]]:
     mounts = []
     for bind in spec.settings.get("Binds") or []:
         source, target, *mode = bind.split(":")
@@ -83,7 +85,7 @@ def _mounts(spec: Any) -> list[dict[str, Any]]:  # noqa: ANN401
     return mounts
 
 
-def _network(c: Any, mode: str, *, running: bool) -> dict[str, Any]:  # noqa: ANN401
+def _network(c: Any, mode: str, *, running: bool) -> dict[str, Any]:
     networks: dict[str, Any] = {}
     if not mode.startswith("container:"):
         addressed = running and mode not in {"host", "none"}

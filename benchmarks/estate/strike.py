@@ -1,3 +1,6 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
+# ruff: noqa: E501 -- tables and wire forms stay in rows
+# ruff: noqa: S108 -- made-up paths, never opened
 """What attacks share: choice of a victim, timing, a foothold container, the entry in the ground truth."""
 
 from dataclasses import dataclass
@@ -35,15 +38,26 @@ class Strike:
     def victim(self, *roles: str, replicated: bool = False, lasting: float = 2 * HOUR) -> Service:
         """Choose a service nobody has attacked, of the first role that has one, and keep releases away from it."""
         world = self.world
-        for pool in ([s for s in world.role(*roles) if not s.attacked], [s for s in world.services if s.kind == "compose" and not s.attacked], world.role(*roles), world.services):
-            fit = [s for s in pool if s.containers and (not replicated or len(s.containers) > 1) and s.project != "monitoring"]
+        for pool in (
+            [s for s in world.role(*roles) if not s.attacked],
+            [s for s in world.services if s.kind == "compose" and not s.attacked],
+            world.role(*roles),
+            world.services,
+        ):
+            fit = [
+                s
+                for s in pool
+                if s.containers and (not replicated or len(s.containers) > 1) and s.project != "monitoring"
+            ]
             if fit:
                 service: Service = world.pick(fit)
                 break
         service.attacked, service.frozen_until = True, self.now + lasting + HOUR
         return service
 
-    def record(self, scenario: str, techniques: str, where: list[str], lasting: float, note: str, families: str, **more: Any) -> None:  # noqa: ANN401
+    def record(
+        self, scenario: str, techniques: str, where: list[str], lasting: float, note: str, families: str, **more: Any
+    ) -> None:
         world, number = self.world, len(self.world.ledger.attacks) + 1
         host = more.pop("host", "")
         end = min(self.now + lasting, world.options.end - 1)
@@ -58,10 +72,17 @@ class Strike:
         ts = start + np.cumsum(gaps)
         return ts[ts < start + lasting]
 
-    def call_home(self, ts: np.ndarray, address: str, site: Site, who: Client, **options: Any) -> None:  # noqa: ANN401
+    def call_home(self, ts: np.ndarray, address: str, site: Site, who: Client, **options: Any) -> None:
         """Beat on a destination with small, nearly constant messages, over TLS or plain HTTP."""
         count = len(ts)
-        sizes = options.pop("sizes", (380 + self.rng.integers(0, 30, count), 240 + self.rng.integers(0, 60, count), self.rng.lognormal(-2, 0.2, count)))
+        sizes = options.pop(
+            "sizes",
+            (
+                380 + self.rng.integers(0, 30, count),
+                240 + self.rng.integers(0, 60, count),
+                self.rng.lognormal(-2, 0.2, count),
+            ),
+        )
         self.world.wire.to_site(ts, address, site, who, sizes, look_ups=0.3, **options)
 
     def foothold(self, host: str, spec: Spec, now: float, *, lives: float | None = None) -> Container:
@@ -90,9 +111,10 @@ def _end(world: World, now: float, container: Container) -> None:
 
 def candidates(host: str, name: str, image: str) -> list[str]:
     """List the names under which a plain container may be known."""
-    repository = image.split("@")[0]
+    repository = image.split("@", maxsplit=1)[0]
     repository = repository.rsplit(":", 1)[0] if ":" in repository.rsplit("/", 1)[-1] else repository
     short = repository.split("/", 1)[1] if "." in repository.split("/")[0] and "/" in repository else repository
     by_name, by_image = f"docker:{host}/{name}", [f"docker:{host}/image:{short}", f"docker:{host}/image:{repository}"]
     generated = "_" in name
-    return list(dict.fromkeys([*by_image, by_name, f"host:{host}"] if generated else [by_name, *by_image, f"host:{host}"]))
+    own = [f"host:{host}", f"ip:10.0.0.{10 + int(host[1:])}"]  # pulls and their flows are the host's
+    return list(dict.fromkeys([*by_image, by_name, *own] if generated else [by_name, *by_image, *own]))

@@ -1,39 +1,44 @@
-"""Which services the estate has, where they run, how they are configured and who talks to whom."""
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
+# ruff: noqa: E501 -- tables and wire forms stay in rows
+"""Which services the estate has, where they run and how they are configured."""
 
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from benchmarks.estate.edges import edges_of
 from benchmarks.estate.engine import Spec
 from benchmarks.estate.ids import hex_id, swarm_id
 from benchmarks.estate.outside import runtime
-from benchmarks.estate.wire import Shape, Site, client
-from benchmarks.estate.world import DAY, Service, World
+from benchmarks.estate.sink import DAY
+from benchmarks.estate.wire import client
+from benchmarks.estate.world import Service, World
 
-_PROJECTS = (
-    "shop blog analytics billing catalog support media search loyalty crm booking forum wiki learn fleet tickets ads "
-    "survey payroll inventory"
-).split()
-_ROLES = ("web", "api", "db", "cache", "worker", "queue", "admin", "search")
+_PROJECTS = [
+    "shop",
+    "blog",
+    "analytics",
+    "billing",
+    "catalog",
+    "support",
+    "media",
+    "search",
+    "loyalty",
+    "crm",
+    "booking",
+    "forum",
+    "wiki",
+    "learn",
+    "fleet",
+    "tickets",
+    "ads",
+    "survey",
+    "payroll",
+    "inventory",
+]
 _STOCK = {
     "db": ("hub-mirror.corp.example/library/postgres", "16.3", 5432), "cache": ("redis", "7.2.5", 6379),
     "queue": ("hub-mirror.corp.example/library/rabbitmq", "3.13-management", 5672),
     "search": ("hub-mirror.corp.example/opensearchproject/opensearch", "2.15.0", 9200),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A steady relation: `rate` connections an hour at the busiest hour, from a service or from visitors."""
-
-    source: Service | None
-    target: Service | Site
-    port: int
-    protocol: str
-    rate: float
-    shape: Shape
-    uris: tuple[str, ...] = ("/",)
 
 
 def populate(world: World) -> None:
@@ -62,7 +67,7 @@ def _project(world: World, index: int, count: int) -> None:
     size = float(rng.lognormal(0, 0.5)) * (2.0 if index == 0 else 1.0)
     optional = ["worker", "queue", "admin", "search"]
     rng.shuffle(optional)
-    roles = ["web", "api", "db", "cache"] + optional
+    roles = ["web", "api", "db", "cache", *optional]
     for role in roles[:count]:
         replicas = {"web": 2, "api": 2, "worker": int(rng.integers(1, 4))}.get(role, 1)
         service = compose(world, name, role, home if replicas > 1 else home[:1], replicas)
@@ -73,7 +78,9 @@ def _project(world: World, index: int, count: int) -> None:
 def compose(world: World, project: str, role: str, hosts: list[str], replicas: int) -> Service:
     rng = world.rng
     own = role not in _STOCK
-    repository, tag, port = _STOCK.get(role, (f"registry.corp.example/{project}/{role}", f"1.{rng.integers(2, 30)}.0", 8080))
+    repository, tag, port = _STOCK.get(
+        role, (f"registry.corp.example/{project}/{role}", f"1.{rng.integers(2, 30)}.0", 8080)
+    )
     labels = {
         "com.docker.compose.project": project, "com.docker.compose.service": role,
         "com.docker.compose.config-hash": hex_id(rng), "com.docker.compose.oneoff": "False",
@@ -93,16 +100,38 @@ def compose(world: World, project: str, role: str, hosts: list[str], replicas: i
     }  # fmt: skip
     if role == "web":
         settings["PortBindings"] = {"8080/tcp": [{"HostIp": "", "HostPort": str(rng.integers(20_000, 29_999))}]}
-    health = {"db": "pg_isready -U app", "cache": "redis-cli ping", "queue": "rabbitmq-diagnostics -q ping"}.get(role, "")
+    health = {"db": "pg_isready -U app", "cache": "redis-cli ping", "queue": "rabbitmq-diagnostics -q ping"}.get(
+        role, ""
+    )
     template = Spec(
         repository, network=f"{project}_default", labels=labels, env=env, settings=settings, ports=(port,), health=health,
         user="" if role in _STOCK else "10001", command=_command(role),
     )  # fmt: skip
-    service = Service(f"docker:{project}/{role}", role, project, role, hosts, repository, tag, runtime(rng, role), template, "compose", replicas, port)
+    service = Service(
+        f"docker:{project}/{role}",
+        role,
+        project,
+        role,
+        hosts,
+        repository,
+        tag,
+        runtime(rng, role),
+        template,
+        "compose",
+        replicas,
+        port,
+    )
     service.health_every = float(rng.choice([120, 300, 600])) if health and rng.random() < 0.5 else 0.0
     if role in {"api", "worker", "web"}:
         rates = {"api": (2.0, 12.0), "worker": (2.0, 14.0), "web": (0.4, 3.0)}[role]
-        service.sites = [(world.outside.vendor(), float(rng.uniform(*rates))) for _ in range(int(rng.integers(0 if role == "web" else 1, 4)))]
+        service.sites = [
+            (world.outside.vendor(), float(rng.uniform(*rates)))
+            for _ in range(int(rng.integers(0 if role == "web" else 1, 4)))
+        ]
+    if role == "db" and rng.random() < 0.15:
+        service.sites = [
+            (world.outside.site(f"dr-{project}.standby.example", 1, port=5432 if rng.random() < 0.5 else 443), 4.0)
+        ]
     if role in {"api", "search", "queue"} and rng.random() < 0.3:
         service.heartbeat = world.outside.vendor()
     return service
@@ -123,19 +152,60 @@ def _command(role: str) -> list[str]:
     }.get(role, ["/app/entrypoint"])  # fmt: skip
 
 
-def _plain(world: World, name: str, host: str, repository: str, **options: Any) -> Service:  # noqa: ANN401
+def _plain(world: World, name: str, host: str, repository: str, **options: Any) -> Service:
     tag = options.pop("tag", f"v{world.rng.integers(1, 3)}.{world.rng.integers(1, 60)}.0")
     role, port = options.pop("role", name), options.pop("port", 9000)
-    template = Spec(repository, settings={"RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}} | options.pop("settings", {}), **options)
-    return Service(f"docker:{host}/{name}", role, "", name, [host], repository, tag, client(f"{name}/{tag}"), template, "plain", 1, port)
+    template = Spec(
+        repository,
+        settings={"RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}} | options.pop("settings", {}),
+        **options,
+    )
+    return Service(
+        f"docker:{host}/{name}",
+        role,
+        "",
+        name,
+        [host],
+        repository,
+        tag,
+        client(f"{name}/{tag}"),
+        template,
+        "plain",
+        1,
+        port,
+    )
 
 
-def _swarm(world: World, name: str, hosts: list[str], repository: str, **options: Any) -> Service:  # noqa: ANN401
+def _swarm(world: World, name: str, hosts: list[str], repository: str, **options: Any) -> Service:
     replicas, role = options.pop("replicas", len(hosts)), options.pop("role", name)
     tag = f"v{world.rng.integers(1, 4)}.{world.rng.integers(1, 20)}.{world.rng.integers(10)}"
-    labels = {"com.docker.swarm.service.name": name, "com.docker.swarm.service.id": swarm_id(world.rng), "com.docker.swarm.node.id": swarm_id(world.rng)}
-    template = Spec(repository, network="swarm_net", labels=labels, ports=(options.get("port", 8080),), settings=options.get("settings", {}), env={"TZ": "UTC"})
-    return Service(f"docker:{name}", role, "", name, hosts, repository, tag, client(f"{name}/{tag}"), template, "swarm", replicas, options.get("port", 8080))
+    labels = {
+        "com.docker.swarm.service.name": name,
+        "com.docker.swarm.service.id": swarm_id(world.rng),
+        "com.docker.swarm.node.id": swarm_id(world.rng),
+    }
+    template = Spec(
+        repository,
+        network="swarm_net",
+        labels=labels,
+        ports=(options.get("port", 8080),),
+        settings=options.get("settings", {}),
+        env={"TZ": "UTC"},
+    )
+    return Service(
+        f"docker:{name}",
+        role,
+        "",
+        name,
+        hosts,
+        repository,
+        tag,
+        client(f"{name}/{tag}"),
+        template,
+        "swarm",
+        replicas,
+        options.get("port", 8080),
+    )
 
 
 def _infrastructure(world: World) -> list[Service]:
@@ -143,7 +213,13 @@ def _infrastructure(world: World) -> list[Service]:
     hosts, mirror = list(world.engines), "hub-mirror.corp.example"
     sock = {"Binds": ["/var/run/docker.sock:/var/run/docker.sock"]}
     last, mid = hosts[-1], hosts[len(hosts) // 2]
-    shipper = _swarm(world, "log-shipper", hosts, f"{mirror}/fluent/fluent-bit", settings={"Binds": ["/var/log:/var/log:ro", "/var/lib/docker/containers:/var/lib/docker/containers:ro"]})
+    shipper = _swarm(
+        world,
+        "log-shipper",
+        hosts,
+        f"{mirror}/fluent/fluent-bit",
+        settings={"Binds": ["/var/log:/var/log:ro", "/var/lib/docker/containers:/var/lib/docker/containers:ro"]},
+    )
     exporter = _swarm(
         world, "node-exporter", hosts, "quay.io/prometheus/node-exporter", port=9100,
         settings={"PidMode": "host", "Privileged": True, "Binds": ["/:/host:ro,rslave", "/proc:/host/proc:ro", "/sys:/host/sys:ro"]},
@@ -182,42 +258,3 @@ def _first_containers(world: World, service: Service) -> None:
 def _edges(world: World) -> None:
     for service in world.services:
         world.edges += edges_of(world, service)
-
-
-def edges_of(world: World, service: Service) -> list[Edge]:
-    """List what this service begins, and for a web service what its visitors begin."""
-    rng, size, role = world.rng, service.size, service.role
-    peers = {s.role: s for s in world.services if s.project == service.project and service.project}
-    edges: list[Edge] = []
-
-    def to(role: str, rate: float, shape: Shape, protocol: str, uris: tuple[str, ...] = ("/",)) -> None:
-        if role in peers and peers[role] is not service:
-            edges.append(Edge(service, peers[role], peers[role].port, protocol, rate * size * float(rng.lognormal(0, 0.3)), shape, uris))
-
-    if role in {"web", "admin", "edge-proxy"}:
-        pages = ("/", "/login", "/static/app.js", "/static/app.css", "/products", "/api/me", "/search?q=a", "/cart", "/favicon.ico")
-        rate = {"web": 140.0, "admin": 8.0, "edge-proxy": 30.0}[role]
-        edges.append(Edge(None, service, service.port, "http", rate * size, Shape(700, 9_000, 0.08, 1.0, 0.02), pages))
-        if role == "web":
-            edges.append(Edge(None, service, service.port, "websocket", 1.5 * size, Shape(9_000, 30_000, 1_500.0, 1.0)))
-    if role in {"web", "admin"}:
-        to("api", 90 if role == "web" else 10, Shape(800, 4_000, 0.06, 0.9, 0.02), "http", ("/v1/items", "/v1/users/me", "/v1/orders", "/v1/prices"))
-        to("cache", 30, Shape(300, 1_200, 0.01), "redis")
-    if role in {"api", "worker", "search", "admin"}:
-        to("db", 55 if role == "api" else 18, Shape(2_400, 14_000, 3.0, 1.1, 0.02), "postgresql")
-        to("queue", 18, Shape(1_500, 900, 20.0, 0.9), "amqp")
-    if role in {"api", "worker"}:
-        to("cache", 60, Shape(400, 1_500, 0.02), "redis")
-        to("search", 15, Shape(900, 7_000, 0.1), "http", ("/items/_search", "/_bulk"))
-    if role == "prometheus":
-        to("alertmanager", 6, Shape(1_200, 300, 0.02), "http", ("/api/v2/alerts",))
-    if role == "grafana":
-        to("prometheus", 20, Shape(900, 20_000, 0.1), "http", ("/api/v1/query_range",))
-    edges += [site_edge(service, site, rate * size, rng) for site, rate in service.sites if rate]
-    return edges
-
-
-def site_edge(service: Service, site: Site, rate: float, rng: np.random.Generator) -> Edge:
-    upload = rng.random() < 0.3
-    sent, received = float(rng.lognormal(7.3, 0.7)), float(rng.lognormal(8.6, 0.8))
-    return Edge(service, site, site.port, "tls", rate, Shape(sent * (10 if upload else 1), received, 0.3, 0.7, 0.01))

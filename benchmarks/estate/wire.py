@@ -1,3 +1,5 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
+# ruff: noqa: E501 -- tables and wire forms stay in rows
 """Turns arrays of connections into rows of Zeek logs that agree with each other: uid, name look-up, TLS, HTTP."""
 
 import hashlib
@@ -45,7 +47,9 @@ class Client:
 
 def client(agent: str, variant: str = "", *, old_tls: bool = False) -> Client:
     seed = hashlib.sha256(f"{agent}|{variant}".encode()).hexdigest()
-    version, cipher = ("TLSv12", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256") if old_tls else ("TLSv13", "TLS_AES_128_GCM_SHA256")
+    version, cipher = (
+        ("TLSv12", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256") if old_tls else ("TLSv13", "TLS_AES_128_GCM_SHA256")
+    )
     suites, extensions = 9 + int(seed[0], 16) % 12, 8 + int(seed[1], 16) % 9
     ja4 = f"t{12 if old_tls else 13}d{suites:02d}{extensions:02d}{'h1' if int(seed[2], 16) % 2 else 'h2'}_{seed[3:15]}_{seed[15:27]}"
     return Client(agent, hashlib.md5(seed.encode(), usedforsecurity=False).hexdigest(), ja4, version, cipher)
@@ -79,15 +83,15 @@ class Wire:
     def connections(
         self,
         ts: np.ndarray,
-        src: Any,  # noqa: ANN401 -- array or one address for all, as every argument below
-        dst: Any,  # noqa: ANN401
-        port: Any,  # noqa: ANN401
+        src: Any,
+        dst: Any,
+        port: Any,
         *,
         sizes: tuple[Any, Any, Any],
         proto: str = "tcp",
         service: str | None = None,
-        state: Any = "SF",  # noqa: ANN401
-        sport: Any = None,  # noqa: ANN401
+        state: Any = "SF",
+        sport: Any = None,
     ) -> tuple[Objects, np.ndarray]:
         """Write conn rows; return their uids and client ports. `sizes` is bytes sent, bytes received, seconds."""
         count = len(ts)
@@ -97,7 +101,10 @@ class Wire:
         state = _objects(state, count)
         dead = (state == "S0") | (state == "REJ")
         sent, received = np.where(dead, 0, sent), np.where(dead, 0, received)
-        out_packets, in_packets = 4 + sent // 1100, np.where(dead, state == "REJ", 3 + received // 1350).astype(np.int64)
+        out_packets, in_packets = (
+            4 + sent // 1100,
+            np.where(dead, state == "REJ", 3 + received // 1350).astype(np.int64),
+        )
         if proto == "udp":
             out_packets, in_packets = 1 + sent // 1400, np.where(received > 0, 1 + received // 1400, 0)
         out_packets = np.where(dead, np.where(state == "S0", 3, 1), out_packets)
@@ -119,7 +126,7 @@ class Wire:
             known[address] = address.startswith(_INTERNAL)
         return np.array([known[address] for address in addresses], dtype=bool)
 
-    def look_up(self, ts: np.ndarray, src: Any, query: Any, answer: Any, **options: Any) -> None:  # noqa: ANN401
+    def look_up(self, ts: np.ndarray, src: Any, query: Any, answer: Any, **options: Any) -> None:
         """Write DNS questions to the resolver with their conn rows; an answer of None is NXDOMAIN."""
         count = len(ts)
         if not count:
@@ -147,7 +154,7 @@ class Wire:
         ]  # fmt: skip
         self.sink.columns("dns", columns)
 
-    def tls(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:  # noqa: ANN401
+    def tls(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:
         """Write TLS connections: `sizes`, `who` (Client), `name` (SNI or None), optional `established`, `state`."""
         count, who = len(ts), options["who"]
         uid, sport = self.connections(
@@ -167,7 +174,7 @@ class Wire:
         ]  # fmt: skip
         self.sink.columns("ssl", columns)
 
-    def http(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:  # noqa: ANN401
+    def http(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:
         """Write HTTP requests: `sizes`, `agent`, `host`, `uri`, optional `method`, `status`, `referrer`, `body`."""
         count = len(ts)
         sizes = options["sizes"]
@@ -189,7 +196,7 @@ class Wire:
         ]  # fmt: skip
         self.sink.columns("http", columns)
 
-    def to_site(self, ts: np.ndarray, src: Any, site: Site, who: Client, sizes: Any, **options: Any) -> None:  # noqa: ANN401
+    def to_site(self, ts: np.ndarray, src: Any, site: Site, who: Client, sizes: Any, **options: Any) -> None:
         """Write TLS connections to a site, each address of it resolved before its first use."""
         if not len(ts):
             return
@@ -210,7 +217,7 @@ class Wire:
             self.tls(ts, src, dst, site.port, sizes=sizes, who=who, name=site.name, server=site.server, alpn="h2")
 
 
-def _objects(value: Any, count: int) -> Objects:  # noqa: ANN401
+def _objects(value: Any, count: int) -> Objects:
     if isinstance(value, np.ndarray):
         return value if value.dtype == object else value.astype(object)
     out = np.empty(count, dtype=object)

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
 """What every part of the simulation shares: the clock, the engines, the services, the outside and the ground truth."""
 
 import heapq
@@ -58,7 +59,7 @@ class Service:
     sites: list[tuple[Site, float]] = field(default_factory=list)
     health_every: float = 0.0
     heartbeat: Site | None = None
-    containers: list[Container] = field(default_factory=list)
+    containers: list[Any] = field(default_factory=list)
     leases: list[Lease] = field(default_factory=list)
     frozen_until: float = 0.0
     last_release: float = 0.0
@@ -100,7 +101,7 @@ class World:
     _queue: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(default_factory=list)
     _serial: int = 0
 
-    def at(self, when: float, act: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401
+    def at(self, when: float, act: Callable[..., None], *arguments: Any) -> None:
         self._serial += 1
         heapq.heappush(self._queue, (when, self._serial, act, arguments))
 
@@ -115,10 +116,12 @@ class World:
     def find(self, project: str, name: str) -> Service | None:
         return next((s for s in self.services if s.project == project and s.name == name), None)
 
-    def pick(self, items: list[Any]) -> Any:  # noqa: ANN401
+    def pick(self, items: list[Any]) -> Any:
         return items[int(self.rng.integers(len(items)))]
 
-    def launch(self, service: Service, index: int, now: float, *, adopt: float | None = None, spec: Spec | None = None) -> Container:
+    def launch(
+        self, service: Service, index: int, now: float, *, adopt: float | None = None, spec: Spec | None = None
+    ) -> Container:
         """Start replica `index`; with `adopt` it has been running since that long before."""
         engine = self.engines[service.hosts[index % len(service.hosts)]]
         spec = (spec or service.template).but(image=service.image, **named(service, index, self.rng))
@@ -150,13 +153,19 @@ class World:
         """Pull on a host: engine event, flow from the host to the registry, notification of an own registry."""
         engine = self.engines[host]
         engine.pull(reference, now)
-        registry = reference.split("/")[0] if "." in reference.split("/")[0] else "docker.io"
+        registry = reference.split("/", maxsplit=1)[0] if "." in reference.split("/", maxsplit=1)[0] else "docker.io"
         site = self.outside.registries.get(registry) or self.outside.registry(registry)
         sizes = (4_000, int(self.rng.lognormal(16.5, 1.2)), float(self.rng.uniform(1, 15)))
         self.wire.to_site(np.array([now - sizes[2]]), engine.address, site, self.outside.engine_client, sizes)
         if registry == "registry.corp.example":
-            repository, tag = reference.split("@")[0].rsplit(":", 1) if ":" in reference.split("@")[0] else (reference, "latest")
-            self.registry.notify("pull", repository, tag, now - 0.5, address=engine.address, agent=self.registry.engine_agent)
+            repository, tag = (
+                reference.split("@", maxsplit=1)[0].rsplit(":", 1)
+                if ":" in reference.split("@", maxsplit=1)[0]
+                else (reference, "latest")
+            )
+            self.registry.notify(
+                "pull", repository, tag, now - 0.5, address=engine.address, agent=self.registry.engine_agent
+            )
 
 
 def named(service: Service, index: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -167,6 +176,10 @@ def named(service: Service, index: int, rng: np.random.Generator) -> dict[str, A
         return {"name": f"{service.project}-{service.name}-{index + 1}", "labels": labels}
     if service.kind == "swarm":
         task = swarm_id(rng)
-        labels |= {"com.docker.swarm.task": "", "com.docker.swarm.task.id": task, "com.docker.swarm.task.name": f"{service.name}.{index + 1}.{task}"}
+        labels |= {
+            "com.docker.swarm.task": "",
+            "com.docker.swarm.task.id": task,
+            "com.docker.swarm.task.name": f"{service.name}.{index + 1}.{task}",
+        }
         return {"name": f"{service.name}.{index + 1}.{task}", "labels": labels}
     return {"name": service.name, "labels": labels}

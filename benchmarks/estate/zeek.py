@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 -- JSON documents and arrays of any kind
 """Zeek conn, dns, ssl and http rows, as JSON lines and as tab-separated logs with their headers."""
 
 from collections.abc import Iterable, Sequence
@@ -5,22 +6,95 @@ from typing import Any
 
 Row = Sequence[Any]
 
-CONN = (
-    "ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto service duration orig_bytes resp_bytes conn_state "
-    "local_orig local_resp missed_bytes history orig_pkts orig_ip_bytes resp_pkts resp_ip_bytes"
-).split()
-DNS = (
-    "ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto trans_id rtt query qclass qclass_name qtype qtype_name "
-    "rcode rcode_name AA TC RD RA Z answers TTLs rejected"
-).split()
-SSL = (
-    "ts uid id.orig_h id.orig_p id.resp_h id.resp_p version cipher curve server_name resumed next_protocol established "
-    "ja3 ja3s ja4 subject issuer validation_status"
-).split()
-HTTP = (
-    "ts uid id.orig_h id.orig_p id.resp_h id.resp_p trans_depth method host uri referrer version user_agent "
-    "request_body_len response_body_len status_code status_msg tags"
-).split()
+CONN = [
+    "ts",
+    "uid",
+    "id.orig_h",
+    "id.orig_p",
+    "id.resp_h",
+    "id.resp_p",
+    "proto",
+    "service",
+    "duration",
+    "orig_bytes",
+    "resp_bytes",
+    "conn_state",
+    "local_orig",
+    "local_resp",
+    "missed_bytes",
+    "history",
+    "orig_pkts",
+    "orig_ip_bytes",
+    "resp_pkts",
+    "resp_ip_bytes",
+]
+DNS = [
+    "ts",
+    "uid",
+    "id.orig_h",
+    "id.orig_p",
+    "id.resp_h",
+    "id.resp_p",
+    "proto",
+    "trans_id",
+    "rtt",
+    "query",
+    "qclass",
+    "qclass_name",
+    "qtype",
+    "qtype_name",
+    "rcode",
+    "rcode_name",
+    "AA",
+    "TC",
+    "RD",
+    "RA",
+    "Z",
+    "answers",
+    "TTLs",
+    "rejected",
+]
+SSL = [
+    "ts",
+    "uid",
+    "id.orig_h",
+    "id.orig_p",
+    "id.resp_h",
+    "id.resp_p",
+    "version",
+    "cipher",
+    "curve",
+    "server_name",
+    "resumed",
+    "next_protocol",
+    "established",
+    "ja3",
+    "ja3s",
+    "ja4",
+    "subject",
+    "issuer",
+    "validation_status",
+]
+HTTP = [
+    "ts",
+    "uid",
+    "id.orig_h",
+    "id.orig_p",
+    "id.resp_h",
+    "id.resp_p",
+    "trans_depth",
+    "method",
+    "host",
+    "uri",
+    "referrer",
+    "version",
+    "user_agent",
+    "request_body_len",
+    "response_body_len",
+    "status_code",
+    "status_msg",
+    "tags",
+]
 FIELDS = {"conn": CONN, "dns": DNS, "ssl": SSL, "http": HTTP}
 
 _TYPES = {
@@ -33,10 +107,12 @@ _TYPES = {
     "request_body_len": "count", "response_body_len": "count", "status_code": "count", "tags": "set[enum]",
 }  # fmt: skip
 _FLOATS = {"ts", "duration", "rtt"}
-_STRINGS = {field for fields in FIELDS.values() for field in fields if _TYPES.get(field, "string") in {"string", "addr", "enum"}}
+_STRINGS = {
+    field for fields in FIELDS.values() for field in fields if _TYPES.get(field, "string") in {"string", "addr", "enum"}
+}
 
 
-def _plain(value: Any) -> str:  # noqa: ANN401 -- a Zeek cell is text, number, flag, list or absent
+def _plain(value: Any) -> str:
     if value is None:
         return "-"
     if value is True or value is False:
@@ -61,7 +137,7 @@ def tsv(rows: Iterable[Row]) -> str:
     return "".join("\t".join(map(_plain, row)) + "\n" for row in rows)
 
 
-def _json_cell(field: str, value: Any) -> str:  # noqa: ANN401
+def _json_cell(field: str, value: Any) -> str:
     if value is True or value is False:
         return f'"{field}":true' if value else f'"{field}":false'
     if field in _STRINGS:
@@ -78,7 +154,28 @@ def _json_cell(field: str, value: Any) -> str:  # noqa: ANN401
 
 
 def _conn_json(row: Row) -> str:
-    ts, uid, src, sport, dst, dport, proto, service, duration, sent, got, state, lo, lr, missed, history, op, ob, rp, rb = row
+    (
+        ts,
+        uid,
+        src,
+        sport,
+        dst,
+        dport,
+        proto,
+        service,
+        duration,
+        sent,
+        got,
+        state,
+        lo,
+        lr,
+        missed,
+        history,
+        op,
+        ob,
+        rp,
+        rb,
+    ) = row
     middle = f'"service":"{service}",' if service else ""
     if duration is not None:
         middle += f'"duration":{duration:.6f},"orig_bytes":{sent},"resp_bytes":{got},'

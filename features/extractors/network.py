@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from features.beacons import MIN_GAPS, REGULAR, regularity
-from features.flows import EXPECTED_SERVICE, FAILED, domains, outbound, resolutions
+from features.flows import EXPECTED_SERVICE, domains, outbound, resolutions
+from features.leases import FAILED
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, TRAILING, count_items, window_start
 
@@ -56,7 +57,7 @@ class Network:
         ),
         FeatureSpec(
             "network.new_port", "items", "port", "external ports talked to, with protocol", "T1571",
-            "first use of external port {value} ({expected})", "impersonation",
+            "first use of external port {value} ({expected})", "impersonation", weight=0.8,
         ),
         FeatureSpec(
             "network.impersonation", "items", "mismatch", "protocols not of their port", "T1001.003",
@@ -100,7 +101,7 @@ class Network:
         ),
         FeatureSpec(
             "network.query_type", "items", "query type", "DNS query types used", "T1071.004",
-            "first use of DNS query type {value} ({expected})", "dns",
+            "first use of DNS query type {value} ({expected})", "dns", weight=0.6,
         ),
         FeatureSpec(
             "network.new_name", "items", "domain", "registered domains asked for in DNS", "T1071.004",

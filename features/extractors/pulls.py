@@ -16,7 +16,7 @@ class Pulls:
     specs: Sequence[FeatureSpec] = (
         FeatureSpec(
             "pulls.pulls", "count", "pull", "images pulled for this workload", "T1610",
-            "{value} image pulls in ten minutes, where {expected} is usual", "pull_rate",
+            "{value} image pulls in ten minutes, where {expected} is usual", "rollout",
         ),
         FeatureSpec(
             "pulls.new_registry", "items", "registry", "registries that images come from", "T1204.003",
@@ -56,7 +56,9 @@ class Pulls:
         full = pl.concat_str("image_registry", pl.lit("/"), "image_repository")
         publisher = pl.concat_str("image_registry", pl.lit("/"), pl.col("image_repository").str.split("/").list.first())
         tagged = images.filter(pl.col("image_digest").is_not_null() & pl.col("image_tag").is_not_null())
-        digest = pl.concat_str(full, pl.lit(":"), "image_tag", pl.lit(" "), pl.col("image_digest").str.slice(0, 19))
+        # An inspect states the image id, a registry the digest of the manifest: two names of one image, never compared.
+        named_by = pl.when(pl.col("kind") == "config").then(pl.lit(" ")).otherwise(pl.lit("(manifest) "))
+        digest = pl.concat_str(full, pl.lit(":"), "image_tag", named_by, pl.col("image_digest").str.slice(0, 19))
         acted = events.filter(
             (pl.col("kind") == "image")
             & pl.col("workload").is_not_null()

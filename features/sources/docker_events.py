@@ -1,6 +1,7 @@
 """Docker Engine events, in the three spellings its API has had."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from features.fields import mapping, moment, text, whole
@@ -8,9 +9,14 @@ from features.identity import docker_workload
 from features.images import image_columns
 from features.protocols import Record, RecordError, Row
 
-# what the engine itself adds to a container's labels
-_NOT_LABELS = frozenset(
-    {"image", "name", "exitCode", "execID", "signal", "oldName", "execDuration", "imageID", "imageRef"}
+# attributes are the container's labels and what the engine adds; these labels name the workload
+_NAMING_LABELS = (
+    "com.docker.compose.project",
+    "com.docker.compose.service",
+    "com.docker.swarm.service.name",
+    "io.kubernetes.pod.name",
+    "io.kubernetes.pod.namespace",
+    "io.kubernetes.container.name",
 )
 _INTO_CONTAINER = frozenset({"attach", "extract-to-dir", "archive-path"})
 _LARGEST_NANO = 2**63 - 1
@@ -71,19 +77,19 @@ def _attribute(attributes: Mapping[str, Any], key: str) -> str | None:
     return text(attributes.get(key), f"Actor.Attributes.{key}")
 
 
-def _container(row: Row, verb: str, detail: str, identity: str, attributes: Mapping[str, Any], record: Record) -> None:
+def _container(
+    row: Row, verb: str, detail: str, identity: str, attributes: Mapping[str, Any], record: Record
+) -> None:
     name = _attribute(attributes, "name")
     image = _attribute(attributes, "image") or text(record.get("from"), "from")
     row["kind"] = "exec" if verb.startswith("exec_") or verb in _INTO_CONTAINER else "lifecycle"
     if not identity:  # pruning names no container
         return
-    labels = {key: value for key, value in attributes.items() if key not in _NOT_LABELS and isinstance(value, str)}
-    row |= {
-        "container_id": identity,
-        "container_name": name,
-        "workload": docker_workload(row["host"], name, image, labels),
-        **image_columns(image),
-    }
+    labels = tuple((key, value) for key in _NAMING_LABELS if isinstance(value := attributes.get(key), str))
+    row["container_id"] = identity
+    row["container_name"] = name
+    row["workload"] = _workload(row["host"], name, image, labels)
+    row |= _reference(image)
     if verb.startswith("exec_"):
         row["command"] = detail or None
     if verb == "rename":
@@ -94,12 +100,21 @@ def _container(row: Row, verb: str, detail: str, identity: str, attributes: Mapp
         row["status"] = whole(attributes["exitCode"], "Actor.Attributes.exitCode", 2**31 - 1)
 
 
+# a host has few containers and images, and says their names in every event
+@lru_cache(maxsize=8192)
+def _workload(host: str | None, name: str | None, image: str | None, labels: tuple[tuple[str, str], ...]) -> str:
+    return docker_workload(host, name, image, dict(labels))
+
+
+_reference = lru_cache(maxsize=8192)(image_columns)
+
+
 def _image(row: Row, verb: str, identity: str, attributes: Mapping[str, Any]) -> None:
     row["kind"] = "pull" if verb == "pull" else "image"
     # a pull carries the whole reference as its id; a tag carries the image id, and the reference as name
     named = _attribute(attributes, "name")
     reference = named if identity.startswith("sha256:") and named else identity or named
-    row |= image_columns(reference)
+    row |= _reference(reference)
     if identity.startswith("sha256:"):
         row["image_digest"] = identity
 

@@ -18,7 +18,7 @@ class Zeek:
 
     def recognises(self, record: Record) -> bool:
         """Say from the keys whether Zeek wrote this."""
-        return "ts" in record or record.get("@proc") == "zeek"
+        return "ts" in record or "_path" in record
 
     def parse(self, record: Record, host: str | None) -> list[Row]:
         """Turn one log entry into one row."""

@@ -99,7 +99,7 @@ def show_findings(ranked: Sequence[Finding]) -> None:
     terminal.heading(f"\nFindings, strongest first ({len(rows)} of {len(ranked)})")
     if rows:
         columns = ("#", "severity", "bits", "workload", "when", "in truth", "first reason")
-        terminal.table(columns, rows, right=("#", "bits"))
+        terminal.table(columns, rows, right=("#", "bits"), below=True)
 
 
 def show_outcomes(told: Sequence[Outcome]) -> None:
@@ -115,4 +115,4 @@ def show_outcomes(told: Sequence[Outcome]) -> None:
         else:
             verdict = Text("missed", style="red")
         rows.append((verdict, bits, outcome.act.title, outcome.act.workload, outcome.act.note))
-    terminal.table(("", "bits", "emulation", "workload", "what was done"), rows, right=("bits",))
+    terminal.table(("", "bits", "emulation", "workload", "what was done"), rows, right=("bits",), below=True)

@@ -58,7 +58,7 @@ def show(score: Score) -> None:
     if score.reasons:
         terminal.say()
         rows = [(f"{r.bits:.1f}", r.feature, r.technique, r.text) for r in score.reasons]
-        terminal.table(("bits", "feature", "technique", "reason"), rows, right=("bits",))
+        terminal.table(("bits", "feature", "technique", "reason"), rows, right=("bits",), below=True)
         terminal.say()
         terminal.table(("feature", "value", "expected"), [(r.feature, r.value, r.expected) for r in score.reasons])
 
@@ -69,16 +69,26 @@ def show_baseline(baseline: Mapping[str, Any]) -> None:
     first, last = terminal.moment(baseline["first_seen"]), terminal.moment(baseline["last_seen"])
     terminal.say(f"{baseline['image_repository'] or 'no image'}, cohort {baseline['cohort']}, known {first} to {last}")
     usual = [
-        (name, f"{m['typical']:g} {m['unit']}", f"{m['low']:g} to {m['high']:g}", f"{m['active_share']:.0%}")
+        (
+            name,
+            _figure(m["typical"]),
+            f"{_figure(m['low'])} to {_figure(m['high'])}",
+            m["unit"],
+            f"{m['active_share']:.0%}",
+        )
         for name, m in baseline["magnitudes"].items()
         if m["active_share"] >= ACTIVE
     ]
     if usual:
-        terminal.table(("feature", "typical", "usual range", "windows"), usual)
+        terminal.table(("feature", "typical", "usual range", "unit", "windows"), usual, right=("typical", "windows"))
     met = [(name, _most(items)) for name, items in baseline["items"].items() if items]
     if met:
         terminal.say()
         terminal.table(("feature", "met most"), met)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"  # noqa: PLR2004 -- two digits tell enough below
 
 
 def _most(items: Sequence[Mapping[str, Any]]) -> str:

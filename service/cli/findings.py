@@ -52,6 +52,6 @@ def show_scores(scores: Sequence[Score], limit: int = SHOWN) -> None:
         for s in ranked[:limit]
     ]
     if rows:
-        terminal.table(COLUMNS, rows, right=("bits",))
+        terminal.table(COLUMNS, rows, right=("bits",), below=True)
     left = len(ranked) - len(rows)
     terminal.say(f"{len(ranked):,} windows scored" + (f"; the {len(rows)} strongest are shown" if left else ""))

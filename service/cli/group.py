@@ -91,7 +91,7 @@ def _run(call: Callable[[], object], *, debug: bool) -> int:
 
 def _refuse(error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        click.echo(error.ctx.get_help(), err=True)
         return USAGE
     if isinstance(error, click.UsageError):
         return _complain(_usage(error), USAGE)

@@ -50,7 +50,7 @@ def command(invocation: Invocation, since: datetime | None, severity: Severity, 
     ]
     if rows:
         columns = ("severity", "bits", "workload", "since (UTC)", "windows", "first reason")
-        terminal.table(columns, rows, right=("bits", "windows"))
+        terminal.table(columns, rows, right=("bits", "windows"), below=True)
     terminal.say(f"{len(found):,} alerts" if len(found) != 1 else "1 alert")
 
 

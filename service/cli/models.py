@@ -28,7 +28,7 @@ def show_all(invocation: Invocation) -> None:
         for entry in registry.versions()
     ]
     if rows:
-        terminal.table(("version", "", "created (UTC)"), rows)
+        terminal.table(("version", "status", "created (UTC)"), rows)
     else:
         terminal.say("no models yet (run wharfinger refresh)")
 

@@ -52,7 +52,7 @@ class _Stopwatch:
     def __init__(self, progress: Progress) -> None:
         self.seconds: dict[str, float] = {}
         self._progress = progress
-        self._step = "start"
+        self._step = "leases"
         self._since = time.monotonic()
 
     def __call__(self, step: str, done: float) -> None:

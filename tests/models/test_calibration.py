@@ -1,53 +1,65 @@
 import json
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from models.calibration import TailCalibration
 from models.errors import ArtefactError
+
+Floats = NDArray[np.float64]
+Draw = Callable[[np.random.Generator, int], Floats]
 
 PROMISED = 1e-3
 FLEET = np.array(["fleet"])
 
 
-def cohort_of(scores):
+def cohort_of(scores: Floats) -> NDArray[np.str_]:
     return np.repeat(FLEET, len(scores))
 
 
-def realised(calibration, scores):
+def realised(calibration: TailCalibration, scores: Floats) -> float:
     """Return the share of scores that are promised to be as rare as `PROMISED`, as a multiple of it."""
-    return np.mean(calibration.bits(scores, cohort_of(scores)) >= -np.log2(PROMISED)) / PROMISED
+    return float(np.mean(calibration.bits(scores, cohort_of(scores)) >= -np.log2(PROMISED))) / PROMISED
 
 
-def mean_rate(draw, spoil=lambda scores, _: scores, n=20_000, seeds=8):
+def untouched(scores: Floats, _: np.random.Generator) -> Floats:
+    return scores
+
+
+def mean_rate(
+    draw: Draw, spoil: Callable[[Floats, np.random.Generator], Floats] = untouched, n: int = 20_000, seeds: int = 8
+) -> float:
     rates = []
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         learnt = spoil(draw(rng, n), rng)
         rates.append(realised(TailCalibration.fit(learnt, cohort_of(learnt)), draw(rng, 200_000)))
-    return np.mean(rates)
+    return float(np.mean(rates))
 
 
-def exponential(rng, n):
+def exponential(rng: np.random.Generator, n: int) -> Floats:
     return rng.exponential(size=n)
 
 
-def two_strongest(rng, n):
+def two_strongest(rng: np.random.Generator, n: int) -> Floats:
     evidence = rng.exponential(1.44, (n, 8)) * (rng.random((n, 8)) < 0.5)
     return np.sort(evidence, axis=1)[:, -2:].sum(axis=1)
 
 
-def normal(rng, n):
+def normal(rng: np.random.Generator, n: int) -> Floats:
     return rng.normal(0.45, 0.03, n)
 
 
-def log_normal(rng, n):
+def log_normal(rng: np.random.Generator, n: int) -> Floats:
     return rng.lognormal(0, 0.5, n)
 
 
-def contaminate(scores, rng):
+def contaminate(scores: Floats, rng: np.random.Generator) -> Floats:
     """Replace 1 % of the scores by anomalies, from the strongest normal one in a thousand to three times that."""
     dirty = scores.copy()
     strong = np.quantile(scores, 0.999) - np.median(scores)
@@ -59,25 +71,25 @@ def contaminate(scores, rng):
     ("draw", "least", "most"),
     [(exponential, 0.8, 1.4), (two_strongest, 0.6, 1.4), (normal, 0.25, 1.0), (log_normal, 1.0, 2.2)],
 )
-def test_promised_rate_is_realised_on_independent_scores(draw, least, most):
-    """One window in a thousand is one in a thousand for exponential tails, fewer for light and up to twice for heavy ones."""
+def test_promised_rate_is_realised_on_independent_scores(draw: Draw, least: float, most: float) -> None:
+    """One in a thousand is so for exponential tails, fewer for light tails, up to twice for heavy."""
     assert least <= mean_rate(draw) <= most
 
 
 @pytest.mark.parametrize("draw", [exponential, two_strongest])
-def test_promised_rate_is_near_on_autocorrelated_scores(draw):
+def test_promised_rate_is_near_on_autocorrelated_scores(draw: Draw) -> None:
     """Every score repeated ten times in a row leaves the mean rate within a factor of two."""
     rate = mean_rate(lambda rng, n: np.repeat(draw(rng, n // 10), 10))
     assert 0.5 <= rate <= 2.0
 
 
 @pytest.mark.parametrize(("draw", "least"), [(exponential, 0.35), (two_strongest, 0.15), (log_normal, 0.5)])
-def test_one_per_cent_of_anomalies_does_not_blind(draw, least):
+def test_one_per_cent_of_anomalies_does_not_blind(draw: Draw, least: float) -> None:
     """With 1 % anomalies in the training span alerts become rarer than promised, yet do not vanish."""
     assert least <= mean_rate(draw, contaminate) <= 2.0
 
 
-def test_each_cohort_has_its_own_rate():
+def test_each_cohort_has_its_own_rate() -> None:
     """Cohorts of different level and spread alert equally often."""
     rng = np.random.default_rng(5)
     names = np.repeat(["ci", "db", "web"], 10_000)
@@ -88,11 +100,11 @@ def test_each_cohort_has_its_own_rate():
         assert 0.4 <= np.mean(bits[names == name] >= -np.log2(PROMISED)) / PROMISED <= 2.5
 
 
-def test_tail_goes_on_beyond_the_largest_score():
+def test_tail_goes_on_beyond_the_largest_score() -> None:
     """A score ten times the largest one seen has more bits than a score twice the largest, without end."""
     scores = np.random.default_rng(1).exponential(size=5_000)
     calibration = TailCalibration.fit(scores, cohort_of(scores))
-    twice, ten_times, far = calibration.bits(scores.max() * np.array([2, 10, 1e6]), cohort_of([0, 0, 0]))
+    twice, ten_times, far = calibration.bits(scores.max() * np.array([2, 10, 1e6]), np.repeat(FLEET, 3))
     assert 14 < twice < ten_times < far
     assert far > 1e6
 
@@ -103,7 +115,7 @@ def test_tail_goes_on_beyond_the_largest_score():
     st.lists(st.floats(-1e3, 1e6), min_size=2, max_size=50),
     st.sampled_from(["a", "b", "never seen"]),
 )
-def test_bits_never_fall_as_the_score_rises(learnt, asked, cohort):
+def test_bits_never_fall_as_the_score_rises(learnt: list[float], asked: list[float], cohort: str) -> None:
     """Within a cohort bits are at least 0, finite and monotone, whatever was learnt."""
     calibration = TailCalibration.fit(np.array(learnt), np.array(["a", "b"])[np.arange(len(learnt)) % 2])
     bits = calibration.bits(np.sort(asked), np.repeat(cohort, len(asked)))
@@ -112,25 +124,25 @@ def test_bits_never_fall_as_the_score_rises(learnt, asked, cohort):
     assert (np.diff(bits) >= -1e-9 * (1 + bits[1:])).all()
 
 
-def test_tail_is_continuous():
+def test_tail_is_continuous() -> None:
     """Around the last knot, where the straight line begins, bits do not jump."""
     scores = np.random.default_rng(2).gamma(2, size=3_000)
     calibration = TailCalibration.fit(scores, cohort_of(scores))
     end = calibration.fleet.location + calibration.knots[-1] * calibration.fleet.scale
-    below, above = calibration.bits(end + np.array([-1e-9, 1e-9]), cohort_of([0, 0]))
+    below, above = calibration.bits(end + np.array([-1e-9, 1e-9]), np.repeat(FLEET, 2))
     assert 0 <= above - below < 1e-6
     assert above == pytest.approx(-np.log2(0.02), abs=1e-3)
 
 
-def test_below_the_tail_bits_are_the_empirical_survival():
+def test_below_the_tail_bits_are_the_empirical_survival() -> None:
     """The median score of a cohort has one bit, its 90 % quantile log2(10)."""
     scores = np.random.default_rng(3).normal(size=20_000)
     calibration = TailCalibration.fit(scores, cohort_of(scores))
-    bits = calibration.bits(np.quantile(scores, [0.5, 0.9]), cohort_of([0, 0]))
+    bits = calibration.bits(np.quantile(scores, [0.5, 0.9]), np.repeat(FLEET, 2))
     assert bits == pytest.approx([1.0, np.log2(10)], abs=0.02)
 
 
-def test_ties_count_as_at_least_as_extreme():
+def test_ties_count_as_at_least_as_extreme() -> None:
     """Where 60 % of the scores are zero, a zero has no bits."""
     scores = np.append(np.zeros(600), np.random.default_rng(0).exponential(size=400))
     calibration = TailCalibration.fit(scores, cohort_of(scores))
@@ -138,21 +150,21 @@ def test_ties_count_as_at_least_as_extreme():
 
 
 @pytest.mark.parametrize("n", [1, 2, 49, 50, 5_000])
-def test_constant_scores_leave_a_usable_tail(n):
+def test_constant_scores_leave_a_usable_tail(n: int) -> None:
     """If nothing was ever different, the usual score has no bits and a higher one has some."""
     calibration = TailCalibration.fit(np.full(n, 0.4), cohort_of(np.zeros(n)))
-    usual, higher = calibration.bits(np.array([0.4, 1.4]), cohort_of([0, 0]))
+    usual, higher = calibration.bits(np.array([0.4, 1.4]), np.repeat(FLEET, 2))
     assert usual == 0
     assert 1 < higher < 100
 
 
-def test_few_scores_promise_no_more_than_they_can():
+def test_few_scores_promise_no_more_than_they_can() -> None:
     """The largest of twenty scores is worth log2(21) bits."""
     scores = np.arange(20.0)
     assert TailCalibration.fit(scores, cohort_of(scores)).bits(scores[-1:], FLEET) == pytest.approx(np.log2(21))
 
 
-def test_small_cohort_leans_on_the_fleet():
+def test_small_cohort_leans_on_the_fleet() -> None:
     """Five quiet windows do not make a cohort quiet; an unknown cohort is judged as the fleet."""
     rng = np.random.default_rng(4)
     scores = np.append(rng.exponential(size=5_000), np.zeros(5))
@@ -162,7 +174,7 @@ def test_small_cohort_leans_on_the_fleet():
     assert tiny == pytest.approx(unknown, rel=0.02)
 
 
-def test_json_gives_the_same_bits():
+def test_json_gives_the_same_bits() -> None:
     """A calibration survives a round trip through JSON text."""
     scores = np.random.default_rng(6).exponential(size=999)
     names = np.array(["a", "b", "c"])[np.arange(999) % 3]
@@ -189,7 +201,7 @@ def test_json_gives_the_same_bits():
         {"cohorts": None},
     ],
 )
-def test_senseless_description_is_refused(change):
+def test_senseless_description_is_refused(change: dict[str, Any]) -> None:
     """A stored calibration with numbers that make no tail raises ArtefactError."""
     good = {"knots": [0.0, 1.0], "knot_bits": [0.0, 5.0], "slope": 2.0, "fleet": [0.0, 1.0], "cohorts": {}}
     TailCalibration.from_json(good)
@@ -200,13 +212,13 @@ def test_senseless_description_is_refused(change):
 
 
 @pytest.mark.parametrize("scores", [[], [np.nan], [np.inf], [1.0, 2.0], [[1.0]]])
-def test_unusable_scores_are_refused(scores):
+def test_unusable_scores_are_refused(scores: Floats) -> None:
     """Nothing, NaN, infinity or another shape than the cohorts' cannot be calibrated on."""
     with pytest.raises(ValueError, match="scores"):
         TailCalibration.fit(np.array(scores, np.float64), FLEET[: len(scores)])
 
 
-def test_nan_has_no_bits():
+def test_nan_has_no_bits() -> None:
     """Asked for the bits of NaN, say so."""
     scores = np.arange(100.0)
     with pytest.raises(ValueError, match="NaN"):

@@ -1,38 +1,42 @@
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
 from models.errors import ArtefactError
 from models.flat_forest import FlatForest, average_path_length
 from models.forest import compile_forest
 
+Floats = NDArray[np.float64]
+
 D = 6
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-def rows(n, seed=0):
+def rows(n: int, seed: int = 0) -> Floats:
     rng = np.random.default_rng(seed)
     return rng.exponential(2.0, (n, D)) * (rng.random((n, D)) < 0.5)
 
 
-def fitted(max_samples, n_trees, n=6_000):
+def fitted(max_samples: int, n_trees: int, n: int = 6_000) -> Any:
     forest = IsolationForest(n_estimators=n_trees, max_samples=max_samples, random_state=3)
     return forest.fit(rows(n).astype(np.float32))
 
 
 @pytest.fixture(scope="module")
-def sklearn_forest():
+def sklearn_forest() -> Any:
     return fitted(4096, 40)
 
 
 @pytest.fixture(scope="module")
-def forest(sklearn_forest):
+def forest(sklearn_forest: Any) -> FlatForest:
     return compile_forest(sklearn_forest)
 
 
@@ -40,7 +44,7 @@ def forest(sklearn_forest):
     ("max_samples", "n_trees"), [(1, 3), (2, 3), (3, 5), (16, 30), (256, 100), (4096, 60), (256, 401)]
 )
 @pytest.mark.parametrize("n", [1, 3, 1_000])
-def test_scores_equal_those_of_scikit_learn(max_samples, n_trees, n):
+def test_scores_equal_those_of_scikit_learn(max_samples: int, n_trees: int, n: int) -> None:
     """The same number as -IsolationForest.score_samples to 1e-9, for stumps, deep trees and many trees."""
     forest = fitted(max_samples, n_trees)
     asked = rows(n, 1)
@@ -51,12 +55,12 @@ def test_scores_equal_those_of_scikit_learn(max_samples, n_trees, n):
 
 @settings(deadline=None)
 @given(hnp.arrays(np.float64, (5, D), elements=st.floats(-FLOAT32_MAX, FLOAT32_MAX)))
-def test_scores_equal_for_any_finite_row(sklearn_forest, forest, asked):
+def test_scores_equal_for_any_finite_row(sklearn_forest: Any, forest: FlatForest, asked: Floats) -> None:
     """Negative, tiny, huge and negative-zero values take the way that scikit-learn takes."""
     assert np.abs(forest.score(asked) + sklearn_forest.score_samples(asked)).max() < 1e-9
 
 
-def test_ties_at_thresholds_go_the_same_way(sklearn_forest, forest):
+def test_ties_at_thresholds_go_the_same_way(sklearn_forest: Any, forest: FlatForest) -> None:
     """On, just below and just above every threshold of a tree the scores agree."""
     tree = sklearn_forest.estimators_[0].tree_
     inner = np.flatnonzero(tree.children_left >= 0)
@@ -72,7 +76,7 @@ def test_ties_at_thresholds_go_the_same_way(sklearn_forest, forest):
         assert np.abs(forest.score(asked) + sklearn_forest.score_samples(asked)).max() < 1e-9
 
 
-def test_numbers_beyond_float32_count_as_infinite(forest):
+def test_numbers_beyond_float32_count_as_infinite(forest: FlatForest) -> None:
     """A value that float32 cannot hold lies beyond every threshold, as the largest value does."""
     largest = forest.score(np.full((1, D), FLOAT32_MAX))
     assert forest.score(np.full((1, D), 1e300)) == largest
@@ -80,7 +84,7 @@ def test_numbers_beyond_float32_count_as_infinite(forest):
     assert forest.score(np.full((1, D), -1e300)) == forest.score(np.full((1, D), -FLOAT32_MAX))
 
 
-def test_nan_and_other_shapes_are_refused(forest):
+def test_nan_and_other_shapes_are_refused(forest: FlatForest) -> None:
     """NaN and a wrong number of columns are said plainly."""
     spoilt = rows(4)
     spoilt[2, 3] = np.nan
@@ -93,34 +97,34 @@ def test_nan_and_other_shapes_are_refused(forest):
             ask(rows(4)[0])
 
 
-def test_no_rows_have_no_scores(forest):
+def test_no_rows_have_no_scores(forest: FlatForest) -> None:
     """An empty batch gives empty answers."""
     assert forest.score(np.empty((0, D))).shape == (0,)
     assert forest.attribute(np.empty((0, D))).shape == (0, D)
 
 
-def test_scores_do_not_depend_on_the_batch(forest):
+def test_scores_do_not_depend_on_the_batch(forest: FlatForest) -> None:
     """A row has the same score alone and among others, however many."""
     asked = rows(1_500, 4)
     together = forest.score(asked)
     assert (np.concatenate([forest.score(asked[i : i + 1]) for i in range(0, 1_500, 50)]) == together[::50]).all()
 
 
-def test_attribution_adds_up_to_the_path_length(forest):
+def test_attribution_adds_up_to_the_path_length(forest: FlatForest) -> None:
     """The expected path length less a row's attributions is its mean path length."""
     asked = rows(700, 5)
     length = -np.log2(forest.score(asked)) * average_path_length(np.array([4096]))[0]
     assert np.abs(forest.expected_path_length - forest.attribute(asked).sum(axis=1) - length).max() < 1e-9
 
 
-def test_expected_path_length_is_that_of_the_training_rows():
+def test_expected_path_length_is_that_of_the_training_rows() -> None:
     """Trees that saw all rows expect the mean path length of these rows."""
     forest = compile_forest(fitted(500, 20, n=500))
     length = -np.log2(forest.score(rows(500))) * average_path_length(np.array([500]))[0]
     assert forest.expected_path_length == pytest.approx(length.mean(), rel=1e-9)
 
 
-def test_attribution_names_the_strange_column(forest):
+def test_attribution_names_the_strange_column(forest: FlatForest) -> None:
     """A spike in one column of an ordinary row is credited to that column, with a positive sign."""
     asked = np.repeat(np.median(rows(1_000), axis=0)[None], D, axis=0)
     np.fill_diagonal(asked, 30.0)
@@ -129,7 +133,7 @@ def test_attribution_names_the_strange_column(forest):
     assert (np.diag(credit) > 0).all()
 
 
-def test_arrays_give_the_same_forest(forest):
+def test_arrays_give_the_same_forest(forest: FlatForest) -> None:
     """A forest survives a round trip through its arrays."""
     again = FlatForest.from_arrays({name: array.copy() for name, array in forest.arrays().items()})
     asked = rows(300, 6)
@@ -137,7 +141,7 @@ def test_arrays_give_the_same_forest(forest):
     assert (again.attribute(asked) == forest.attribute(asked)).all()
 
 
-def test_serving_needs_no_scikit_learn():
+def test_serving_needs_no_scikit_learn() -> None:
     """Importing the flat forest does not import scikit-learn or scipy."""
     code = "import sys, models.flat_forest; sys.exit(any(name in sys.modules for name in ('sklearn', 'scipy')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -152,7 +156,7 @@ SMALL = compile_forest(fitted(32, 4, n=200))
     st.integers(0, 10**6),
     st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-2, 150), st.sampled_from([np.nan, np.inf, -np.inf, 0.5])),
 )
-def test_corrupted_arrays_are_refused_or_harmless(name, place, value):
+def test_corrupted_arrays_are_refused_or_harmless(name: str, place: int, value: float) -> None:
     """One altered element of any array gives ArtefactError or a forest that answers; never a crash or a hang."""
     arrays = {key: array.copy() for key, array in SMALL.arrays().items()}
     array = arrays[name]
@@ -172,11 +176,13 @@ def test_corrupted_arrays_are_refused_or_harmless(name, place, value):
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_arbitrary_arrays_are_refused_or_harmless(data):
+def test_arbitrary_arrays_are_refused_or_harmless(data: st.DataObject) -> None:
     """Arrays that were never a forest give ArtefactError or a forest that answers."""
     n = data.draw(st.integers(1, 12))
     near = st.integers(-2, n + 1)
-    arrays = {name: data.draw(hnp.arrays(np.int32, n, elements=near)) for name in ("left", "right", "samples")}
+    arrays: dict[str, Any] = {
+        name: data.draw(hnp.arrays(np.int32, n, elements=near)) for name in ("left", "right", "samples")
+    }
     arrays |= {
         "feature": data.draw(hnp.arrays(np.int32, n, elements=st.integers(-1, 1))),
         "threshold": data.draw(hnp.arrays(np.float32, n, elements=st.floats(-2, 2, width=32))),
@@ -208,14 +214,14 @@ def test_arbitrary_arrays_are_refused_or_harmless(data):
         ({"shape": np.array([D])}, "two numbers"),
     ],
 )
-def test_malformed_arrays_are_named(change, match):
+def test_malformed_arrays_are_named(change: dict[str, Any], match: str) -> None:
     """The message says what is wrong with the arrays."""
     arrays = {name: array for name, array in (SMALL.arrays() | change).items() if array is not None}
     with pytest.raises(ArtefactError, match=match):
         FlatForest.from_arrays(arrays)
 
 
-def test_endless_chain_is_refused():
+def test_endless_chain_is_refused() -> None:
     """A tree far deeper than any that a fit would grow is not walked."""
     inner = 5_000
     n = 2 * inner + 1

@@ -1,0 +1,127 @@
+"""From strength to a rate of alerts: the last calibration, in the unit that an operator budgets.
+
+Strange windows come in runs, and a run is one alert, so windows are no independent sample of what an analyst has to
+read. Above the level that one window in ten reaches, the rate is therefore counted in blocks of six hours of one
+workload, and beyond the strongest blocks it falls on in a straight line on the log scale.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.errors import ArtefactError
+
+BLOCK = "6h"
+ORDINARY = 0.9
+LEVELS = np.linspace(0.0, ORDINARY, 46)
+STRONGEST_IGNORED = 0.004  # share of blocks beyond which the line is drawn without looking: room for real attacks
+FEWEST = 4
+LEAST_SLOPE = 0.05  # bits per unit of strength
+
+
+@dataclass(frozen=True, eq=False)
+class AlertRate:
+    """Surprise in bits of a strength, and the bits that a budget of alerts allows.
+
+    Parameters
+    ----------
+    knots, knot_bits
+        Strengths, ascending, and their bits.
+    slope
+        Bits per unit of strength beyond the last knot.
+    ordinary_bits
+        Bits at the level from which blocks are counted.
+    blocks_a_day
+        Blocks a day that reach that level.
+    """
+
+    knots: NDArray[np.float64]
+    knot_bits: NDArray[np.float64]
+    slope: float
+    ordinary_bits: float
+    blocks_a_day: float
+
+    @classmethod
+    def fit(cls, keys: pl.DataFrame, strength: NDArray[np.float64]) -> Self:
+        """Learn from held-out windows.
+
+        Parameters
+        ----------
+        keys
+            `workload, window_start` of n windows.
+        strength
+            Shape (n,), finite.
+        """
+        levels, first = np.unique(np.quantile(strength, LEVELS), return_index=True)
+        bits = -np.log2(1 - LEVELS[first])
+        ordinary = levels[-1]
+        blocks = (
+            keys.select("workload", pl.col("window_start").dt.truncate(BLOCK).alias("block"))
+            .with_columns(pl.Series("strength", strength))
+            .group_by("workload", "block")
+            .agg(pl.col("strength").max())
+        )
+        days = max(blocks["block"].n_unique() / 4, 0.25)
+        reached = np.sort(blocks["strength"].to_numpy())[::-1]
+        reached = reached[reached > ordinary]
+        ignored = max(FEWEST, round(STRONGEST_IGNORED * len(blocks)))
+        if len(reached) <= 2 * ignored:
+            slope = (bits[-1] + 1) / max(ordinary - levels[0], 1.0)
+            return cls(levels, bits, float(slope), float(bits[-1]), max(len(reached), 1) / days)
+        counts = np.unique(np.geomspace(ignored, len(reached), 24).round().astype(int))[::-1]
+        above, index = np.unique(reached[counts - 1], return_index=True)
+        above_bits = bits[-1] + np.log2(len(reached) / counts[index])
+        # the line beyond has the slope of the upper third of the counted range
+        low, high = reached[min(3 * ignored, len(reached)) - 1], reached[ignored - 1]
+        slope = max(np.log2(min(3 * ignored, len(reached)) / ignored) / max(high - low, 1e-9), LEAST_SLOPE)
+        return cls(
+            np.concatenate([levels, above]),
+            np.concatenate([bits, above_bits]),
+            float(min(slope, 1.0)),
+            float(bits[-1]),
+            len(reached) / days,
+        )
+
+    def bits(self, strength: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the surprise of each strength, shape (n,); at least 0, unbounded, monotone."""
+        inside = np.interp(strength, self.knots, self.knot_bits)
+        beyond = self.slope * np.maximum(strength - self.knots[-1], 0.0)
+        return np.asarray(inside + beyond, dtype=np.float64)
+
+    def threshold(self, alerts_a_day: float) -> float:
+        """Give the bits that so many alerts a day are expected to reach; at least 1."""
+        return float(max(self.ordinary_bits + np.log2(self.blocks_a_day / alerts_a_day), 1.0))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists and numbers for `from_json`."""
+        return {
+            "knots": self.knots.tolist(),
+            "knot_bits": self.knot_bits.tolist(),
+            "slope": self.slope,
+            "ordinary_bits": self.ordinary_bits,
+            "blocks_a_day": self.blocks_a_day,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Return what `to_json` described.
+
+        Raises
+        ------
+        ArtefactError
+            The description is incomplete or its numbers make no rate.
+        """
+        try:
+            knots, bits = (np.array(stored[name], np.float64) for name in ("knots", "knot_bits"))
+            slope, ordinary, blocks = (float(stored[name]) for name in ("slope", "ordinary_bits", "blocks_a_day"))
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
+            raise ArtefactError(f"alert rate cannot be read ({error!r}); train again") from error
+        rising = knots.ndim == 1 and knots.size and knots.shape == bits.shape and (np.diff(knots) > 0).all()
+        finite = np.isfinite([*knots, *bits, slope, ordinary, blocks]).all()
+        if not (rising and finite and (np.diff(bits) >= 0).all() and bits[0] >= 0 and slope > 0 and blocks > 0):
+            raise ArtefactError("alert rate is not monotone, finite and positive; train again")
+        return cls(knots, bits, slope, ordinary, blocks)

@@ -1,0 +1,127 @@
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from features.events import EVENT_SCHEMA, frame
+from features.lake import Lake
+
+START = datetime(2026, 9, 14, 23, 0, tzinfo=UTC)
+
+
+def events(count: int, *, step: timedelta = timedelta(minutes=1)) -> pl.DataFrame:
+    return frame(
+        {
+            "ts": START + n * step,
+            "event_id": n * 7919 % 10_007,
+            "source": "zeek" if n % 2 else "docker_events",
+            "kind": "flow" if n % 2 else "lifecycle",
+            "dst_port": n,
+            "answers": [str(n)],
+        }
+        for n in range(count)
+    )
+
+
+def test_what_is_added_is_read_back(tmp_path: Path) -> None:
+    """Every column of every event survives, over midnight too."""
+    added = events(200)
+    lake = Lake(tmp_path / "lake")
+    assert lake.append(added) == 200
+    assert_frame_equal(lake.read(), added.sort("ts", "event_id"))
+    assert sorted(path.name for path in lake.root.glob("date=*")) == ["date=2026-09-14", "date=2026-09-15"]
+
+
+def test_adding_twice_adds_nothing(tmp_path: Path) -> None:
+    """Repeats, within a batch and against what is there, are left out and not counted."""
+    lake = Lake(tmp_path)
+    assert lake.append(pl.concat([events(50), events(50)])) == 50
+    assert lake.append(events(50)) == 0
+    assert lake.append(events(60)) == 10
+    assert lake.read().height == 60
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@given(st.permutations(range(6)), st.sets(st.integers(1, 119), max_size=5))
+def test_reading_does_not_depend_on_how_events_were_added(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], cuts: set[int]
+) -> None:
+    """Any split into batches, in any order, with overlaps, reads as the same frame."""
+    whole = events(120)
+    bounds = [0, *sorted(cuts), 120]
+    parts = [whole[max(0, a - 3) : b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    lake = Lake(tmp_path_factory.mktemp("lake"))
+    added = sum(lake.append(parts[n]) for n in order if n < len(parts))
+    assert added == 120
+    assert_frame_equal(lake.read(), whole.sort("ts", "event_id"))
+
+
+def test_reading_can_be_narrowed(tmp_path: Path) -> None:
+    """`since` is in, `until` is out; kinds and columns are chosen in the order asked for."""
+    lake = Lake(tmp_path)
+    lake.append(events(200))
+    since, until = START + timedelta(minutes=50), START + timedelta(minutes=71)
+    narrowed = lake.read(since, until, kinds={"flow"}, columns=["dst_port", "ts"])
+    assert narrowed.columns == ["dst_port", "ts"]
+    assert narrowed["dst_port"].to_list() == list(range(51, 71, 2))
+
+
+def test_empty_lake_reads_as_an_empty_frame(tmp_path: Path) -> None:
+    """Before the first event there is a frame of the right shape, no span and no counts."""
+    lake = Lake(tmp_path / "new")
+    assert lake.read().schema == pl.Schema(EVENT_SCHEMA)
+    assert lake.read(columns=["kind"]).columns == ["kind"]
+    assert lake.span() is None
+    assert lake.counts() == {}
+    assert lake.append(frame([])) == 0
+
+
+def test_span_and_counts(tmp_path: Path) -> None:
+    """The span is that of the events, however they are spread over files; counts are by source."""
+    lake = Lake(tmp_path)
+    lake.append(events(200)[100:])
+    lake.append(events(100))
+    assert lake.span() == (START, START + timedelta(minutes=199))
+    assert lake.counts() == {"docker_events": 100, "zeek": 100}
+
+
+def test_only_the_owner_can_read_the_lake(tmp_path: Path) -> None:
+    """Telemetry is nobody else's: directories 0700, files 0600."""
+    lake = Lake(tmp_path / "lake")
+    lake.append(events(3))
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in [lake.root, *lake.root.glob("date=*")]}
+    assert modes == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in lake.root.rglob("*.parquet")} == {0o600}
+
+
+def test_unfinished_file_of_a_killed_writer_is_not_read(tmp_path: Path) -> None:
+    """What a killed process left half written is no part of the lake, and the events can be added again."""
+    lake = Lake(tmp_path)
+    lake.append(events(3))
+    finished = next(lake.root.rglob("*.parquet"))
+    finished.rename(finished.with_suffix(".123.tmp"))
+    assert lake.read().height == 0
+    assert lake.append(events(3)) == 3
+
+
+def test_writers_at_the_same_time_add_each_event_once(tmp_path: Path) -> None:
+    """Two that add the same events at once add them once between them."""
+    with ThreadPoolExecutor(4) as pool:
+        added = list(pool.map(lambda _: Lake(tmp_path).append(events(300)), range(8)))
+    assert sum(added) == 300
+    assert Lake(tmp_path).read().height == 300
+
+
+def test_events_written_before_a_column_existed_are_still_read(tmp_path: Path) -> None:
+    """A file of an earlier version lacks newer columns; they read as null."""
+    lake = Lake(tmp_path)
+    lake.append(events(5))
+    path = next(lake.root.rglob("*.parquet"))
+    pl.read_parquet(path).drop("ja4").with_columns(pl.lit(1).alias("gone")).write_parquet(path)
+    assert lake.read()["ja4"].null_count() == 5
