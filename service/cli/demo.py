@@ -27,16 +27,22 @@ SHOWN = 20
 
 @click.command("demo")
 @click.option("--no-serve", is_flag=True, help="Stop after the findings.")
+@click.option(
+    "--sample",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Another capture with a truth.json, made by `python -m data.capture`.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port to serve on; else the setting, 8080.")
 @click.pass_obj
-def command(invocation: Invocation, port: int | None, *, no_serve: bool) -> None:
+def command(invocation: Invocation, sample: Path | None, port: int | None, *, no_serve: bool) -> None:
     """Learn the bundled capture, find what hides in it, serve the findings.
 
     The capture is of a real Docker Engine: a small estate at work, and emulated attacks whose time and place are known.
     Uses a home of its own, removed at the end, unless `wharfinger --home DIR demo` names one.
     """
     with _settings(invocation) as settings:
-        find(settings)
+        find(settings, sample or bundled_sample())
         if no_serve:
             return
         from service.serving import serve  # noqa: PLC0415 -- the demo without a server needs no web framework
@@ -57,9 +63,9 @@ def _settings(invocation: Invocation) -> Iterator[Settings]:
         yield replace(settings, home=Path(folder))
 
 
-def find(settings: Settings) -> list[Outcome]:
+def find(settings: Settings, folder: Path) -> list[Outcome]:
     """Ingest, learn until the split, score what follows, and show what was found."""
-    sample = load_sample(bundled_sample())
+    sample = load_sample(folder)
     home = open_home(settings)
     terminal.heading(f"1. Ingest {len(sample.files)} files of {sample.folder}")
     with terminal.progress() as progress:
@@ -104,15 +110,19 @@ def show_findings(ranked: Sequence[Finding]) -> None:
 
 def show_outcomes(told: Sequence[Outcome]) -> None:
     """Write a line for each emulated attack."""
-    terminal.heading(f"\nEmulated attacks: {sum(o.found for o in told)} of {len(told)} found")
+    alerted = sum(outcome.found for outcome in told)
+    listed = sum(outcome.rank is not None and outcome.rank <= SHOWN for outcome in told)
+    terminal.heading(
+        f"\nEmulated attacks: {alerted} of {len(told)} alerted, {listed} among the {SHOWN} strongest findings"
+    )
     rows = []
     for outcome in told:
         bits = f"{outcome.strongest.bits:.1f}" if outcome.strongest else ""
-        if outcome.found:
-            verdict = Text(f"found, rank {outcome.rank}", style="green")
-        elif outcome.rank:
-            verdict = Text(f"below alerting, rank {outcome.rank}", style="yellow")
-        else:
+        if outcome.strongest is None or outcome.rank is None:
             verdict = Text("missed", style="red")
+        elif outcome.found:
+            verdict = Text(f"found, rank {outcome.rank}", style="green")
+        else:
+            verdict = Text(f"{outcome.strongest.severity}, rank {outcome.rank}", style="yellow")
         rows.append((verdict, bits, outcome.act.title, outcome.act.workload, outcome.act.note))
-    terminal.table(("", "bits", "emulation", "workload", "what was done"), rows, right=("bits",), below=True)
+    terminal.table(("verdict", "bits", "emulation", "workload", "what was done"), rows, right=("bits",), below=True)

@@ -1,7 +1,7 @@
 """`wharfinger models`: which model is in use, and which may be."""
 
-import msgspec
 import click
+import msgspec
 
 from service.cli import terminal
 from service.cli.group import CommandError, Invocation

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from features.windows import floor_window
 from models.incidents import Alert, alerts
 from models.scores import SEVERITIES, Score
 from service.jobs.errors import JobError
@@ -20,9 +21,9 @@ GAP = timedelta(hours=1)
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was done on purpose in the sample: an emulated attack, or benign work that looks like one."""
 
-    id: str
+    id: str = ""
     workload: str
-    host: str
+    host: str = ""
     start: datetime
     end: datetime
     note: str = ""
@@ -110,7 +111,7 @@ def load_sample(folder: Path) -> Sample:
     files = sorted(path for path in folder.iterdir() if path.name.endswith((".gz", ".ndjson", ".log")))
     if not files or not attacks:
         raise JobError(f"the sample in {folder} is incomplete (reinstall wharfinger)")
-    return Sample(folder, files, min(act.start for act in attacks), attacks, lookalikes)
+    return Sample(folder, files, floor_window(min(act.start for act in attacks)), attacks, lookalikes)
 
 
 def findings(scores: Iterable[Score], sample: Sample) -> list[Finding]:
@@ -135,7 +136,7 @@ def outcomes(scores: Sequence[Score], sample: Sample, ranked: Sequence[Finding])
 
 
 def _shown(acts: Iterable[Act], windows: Sequence[Score]) -> list[str]:
-    return [act.title for act in acts if any(act.shows_in(window) for window in windows)]
+    return list(dict.fromkeys(act.title for act in acts if any(act.shows_in(window) for window in windows)))
 
 
 def _within(score: Score, alert: Alert) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 LEAST_WORKLOADS = 2
 LEAST_HELD_OUT = 50
 # Injections spike one feature each, the least trusted among them; a broken calibration finds next to none.
-LEAST_FOUND = 0.2
+LEAST_FOUND = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from service.jobs.locks import only_one
 from service.jobs.progress import Progress, silent
 from service.wiring import Home
 
-
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 
