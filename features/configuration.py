@@ -11,7 +11,6 @@ from typing import Any
 from features.fields import items, mapping, strings, text, whole
 from features.images import parse_image
 
-
 _ANONYMOUS_VOLUME = re.compile(r"[0-9a-f]{64}")
 _FIRST_EPHEMERAL_PORT = 32_768  # net.ipv4.ip_local_port_range of Linux
 
@@ -177,8 +176,6 @@ def image_name(reference: str) -> str:
     """Take registry and repository of an image reference, without tag and digest; `build` for a bare image id."""
     parts = parse_image(reference)
     return f"{parts.registry}/{parts.repository}" if parts.repository else "build"
-
-
 
 
 def pod_tokens(pod_spec: Mapping[str, Any], container: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ Only envelopes that a platform writes itself are opened. The text that a contain
 Docker json-file line, is never read as a record: whoever runs in the container would write the evidence.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +14,8 @@ from features.protocols import Record
 
 # registry notifications; Kubernetes lists; Azure Event Hub; CloudTrail-like files; CloudWatch subscriptions
 _LISTS = ("events", "items", "records", "Records", "logEvents")
-# collectors that put the record under one key: Splunk HEC, Graylog, Fluent Bit with a parser, labelled test sets
-_OBJECTS = ("event", "log", "message", "objectpayload")
+# collectors that put the record under one key: Splunk HEC, Panther
+_OBJECTS = ("event",)
 
 
 def unwrap(record: Record) -> Iterator[Record | Malformed] | None:
@@ -42,7 +43,11 @@ def unwrap(record: Record) -> Iterator[Record | Malformed] | None:
 
 def _elements(key: str, value: list[Any]) -> Iterator[Record | Malformed]:
     for element in value:
-        yield element if isinstance(element, dict) else Malformed(f"element of {key} is not an object", str(element)[:200])
+        yield (
+            element
+            if isinstance(element, dict)
+            else Malformed(f"element of {key} is not an object", str(element)[:200])
+        )
 
 
 def _decoded(key: str, value: str) -> Iterator[Record | Malformed]:
@@ -62,7 +67,7 @@ def _google(entry: Record, payload: dict[str, Any]) -> Iterator[Record | Malform
         return
     resource, _, subresource = method[1].partition(".")
     path = str(payload.get("resourceName") or "").split("/")
-    places = dict(zip(path, path[1:], strict=False))
+    places = dict(itertools.pairwise(path))
     caller, status = payload.get("requestMetadata"), payload.get("status")
     caller, status = caller if isinstance(caller, dict) else {}, status if isinstance(status, dict) else {}
     who = payload.get("authenticationInfo")

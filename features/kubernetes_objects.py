@@ -20,6 +20,8 @@ TEMPLATES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "cronjobs": ("CronJob", ("spec", "jobTemplate", "spec", "template", "spec")),
 }
 
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+
 
 def config_rows(resource: str, namespace: str, manifest: Mapping[str, Any]) -> Iterator[Row]:
     """Give one row for each container of a pod or of a controller's template.
@@ -44,7 +46,7 @@ def config_rows(resource: str, namespace: str, manifest: Mapping[str, Any]) -> I
     owner = controller(manifest)
     if resource in TEMPLATES and owner is None and name:
         owner = (kind, name)
-    for entry in (*items(spec.get("initContainers"), "initContainers"), *items(spec.get("containers"), "containers")):
+    for entry in (entry for field in _CONTAINERS for entry in items(spec.get(field), field)):
         container = mapping(entry, "containers")
         called = text(container.get("name"), "containers.name")
         row: Row = {

@@ -49,7 +49,9 @@ class KubernetesAudit:
             "action": request.verb,
             "resource": request.what,
             "name": request.name,
-            "status": whole(mapping(record.get("responseStatus"), "responseStatus").get("code"), "code", _LARGEST_STATUS),
+            "status": whole(
+                mapping(record.get("responseStatus"), "responseStatus").get("code"), "code", _LARGEST_STATUS
+            ),
             "src_ip": request.source,
             "user_agent": text(record.get("userAgent"), "userAgent"),
             "record_id": text(record.get("auditID"), "auditID") or f"{request.verb} {request.uri} {request.actor}",
@@ -71,7 +73,9 @@ class _Request:
         self.namespace = text(reference.get("namespace"), "objectRef.namespace")
         self.asked = _manifest(record.get("requestObject"))
         self.answered = _manifest(record.get("responseObject"))
-        self.name = text(reference.get("name"), "objectRef.name") or object_name(self.answered) or object_name(self.asked)
+        self.name = (
+            text(reference.get("name"), "objectRef.name") or object_name(self.answered) or object_name(self.asked)
+        )
         user = text(mapping(record.get("user"), "user").get("username"), "user.username")
         self.actor = f"k8s-actor:{user}" if user else None
         addresses = items(record.get("sourceIPs"), "sourceIPs")
@@ -149,9 +153,15 @@ def _debugged(request: _Request) -> Iterator[Row]:
     entries = items(spec.get("ephemeralContainers"), "ephemeralContainers") or [{}]
     container = mapping(entries[-1], "ephemeralContainers")
     words = [*strings(container.get("command"), "command"), *strings(container.get("args"), "args")]
-    row = {"kind": "exec", "action": "ephemeralcontainers", "container_id": request.pod, "command": " ".join(words) or None}
+    row = {
+        "kind": "exec",
+        "action": "ephemeralcontainers",
+        "container_id": request.pod,
+        "command": " ".join(words) or None,
+    }
     row["container_name"] = text(container.get("name"), "ephemeralContainers.name")
     yield row | image_columns(text(container.get("image"), "ephemeralContainers.image"))
+    yield from _configured(request)
 
 
 def _addressed(request: _Request) -> Iterator[Row]:

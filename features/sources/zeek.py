@@ -33,12 +33,8 @@ class Zeek:
 
 
 def _endpoints(record: Record) -> Row:
-    if "id.orig_h" in record:
-        keys, where = _DOTTED, record
-    elif "id_orig_h" in record:
-        keys, where = _UNDERSCORED, record
-    else:
-        keys, where = _CONNECTION, mapping(record.get("id"), "id")
+    keys = _DOTTED if "id.orig_h" in record else _UNDERSCORED if "id_orig_h" in record else _CONNECTION
+    where = mapping(record.get("id"), "id") if keys is _CONNECTION else record
     source, destination = address(where.get(keys[0]), "id.orig_h"), address(where.get(keys[2]), "id.resp_h")
     if source is None or destination is None:
         raise RecordError("id.orig_h or id.resp_h is missing")

@@ -1,3 +1,4 @@
+import itertools
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -55,7 +56,7 @@ def test_reading_does_not_depend_on_how_events_were_added(
     """Any split into batches, in any order, with overlaps, reads as the same frame."""
     whole = events(120)
     bounds = [0, *sorted(cuts), 120]
-    parts = [whole[max(0, a - 3) : b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [whole[max(0, a - 3) : b] for a, b in itertools.pairwise(bounds)]
     lake = Lake(tmp_path_factory.mktemp("lake"))
     added = sum(lake.append(parts[n]) for n in order if n < len(parts))
     assert added == 120
