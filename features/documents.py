@@ -17,7 +17,8 @@ BLANK = b" \t\r\n\x00\x1e"  # crashes leave zero bytes, RFC 7464 puts a record s
 
 _decode = msgspec.json.Decoder().decode
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
-_PARTNER = {0x7D: 0x7B, 0x5D: 0x5B}
+_QUOTE = ord('"')
+_PARTNER = {ord("}"): ord("{"), ord("]"): ord("[")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class JsonDocuments:
         """Find where the document underway ends; negative if not in this line, or never."""
         for token in _TOKEN.finditer(raw, at):
             byte = raw[token.start()]
-            if byte == 0x22:
+            if byte == _QUOTE:
                 if token.end() - token.start() == 1:
                     if raw.endswith(b"\n"):  # JSON allows no line break within a string
                         return _BROKEN

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from features.configuration import pod_tokens
 from features.fields import address_or_none, items, mapping, text
 from features.identity import kubernetes_workload
 from features.images import image_columns
+from features.pod_configuration import pod_tokens
 from features.protocols import Row
 
 # resource: the kind its template belongs to, and the way down to the pod spec

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from features.configuration import docker_tokens, pod_tokens
+from features.configuration import docker_tokens
 from features.kubernetes_objects import TEMPLATES, config_rows
+from features.pod_configuration import pod_tokens
 from features.protocols import RecordError
 
 PLAIN: dict[str, Any] = {

@@ -136,6 +136,23 @@ def test_what_a_container_prints_is_never_read_as_a_record() -> None:
     assert len(batch.rejects) == 2
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_broken_envelope_is_set_aside_never_a_crash(data: st.DataObject) -> None:
+    """Whatever stands in an envelope, the rest of the input is read."""
+    lines = (SAMPLES / "envelopes.jsonl").read_text().splitlines()
+    record = json.loads(data.draw(st.sampled_from(lines)))
+    holder = record
+    while True:
+        key = data.draw(st.sampled_from(sorted(holder)))
+        if not isinstance(holder[key], dict) or not holder[key] or data.draw(st.booleans()):
+            break
+        holder = holder[key]
+    holder[key] = data.draw(st.none() | st.integers() | st.text() | st.lists(st.integers()) | st.just({"a": 1}))
+    batch = events_from_records([record], ref="x")
+    assert batch.events.height or batch.rejects
+
+
 def test_envelopes_within_envelopes_end() -> None:
     """Nesting without end is set aside."""
     record: dict[str, object] = {"events": []}
