@@ -24,6 +24,7 @@ _MODES: Mapping[str, frozenset[str]] = {
     "NetworkMode": frozenset(),
     "Runtime": frozenset({"runc"}),
 }
+_RENAMED = {"default": "bridge"}  # newer engines write what the default is
 _FLAGS = ("Privileged", "PublishAllPorts", "ReadonlyRootfs", "AutoRemove", "Init")
 _SIZES = ("Memory", "NanoCpus", "PidsLimit", "OomScoreAdj")
 _LISTS = ("DeviceCgroupRules", "ExtraHosts", "Dns", "VolumesFrom")
@@ -74,7 +75,7 @@ def _modes(host: Mapping[str, Any]) -> Iterable[str]:
     for field, ordinary in _MODES.items():
         if (mode := text(host.get(field), field)) and mode not in ordinary:
             # a container's or a pod's id in the mode would make every re-creation a change
-            yield f"{field}={'container' if mode.startswith('container:') else mode}"
+            yield f"{field}={_RENAMED.get(mode, mode.partition(':')[0])}"
     for field, key, default in _NESTED_MODES:
         mode = text(mapping(host.get(field), field).get(key), f"{field}.{key}")
         if mode and mode != default:
@@ -110,6 +111,8 @@ def _mounts(host: Mapping[str, Any], inspect: Mapping[str, Any]) -> Iterable[str
     for entry in items(inspect.get("Mounts"), "Mounts"):
         fields = mapping(entry, "Mounts")
         named = text(fields.get("Name"), "Mounts.Name") or text(fields.get("Source"), "Mounts.Source") or ""
+        if fields.get("Type") == "tmpfs":
+            named = "tmpfs"
         destination = text(fields.get("Destination"), "Mounts.Destination") or ""
         yield mount(named, destination, writable=fields.get("RW") is not False)
 

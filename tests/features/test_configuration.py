@@ -42,7 +42,7 @@ def tokens(host: dict[str, Any] | None = None, config: dict[str, Any] | None = N
 
 def test_plain_container_departs_from_the_default_only_in_its_network() -> None:
     """What everyone has is no token."""
-    assert tokens() == {"NetworkMode=default"}
+    assert tokens() == {"NetworkMode=bridge"}
 
 
 @pytest.mark.parametrize(
