@@ -143,7 +143,11 @@ class _Router:
         if (source := self._source(outcome)) is not None:
             self._parse(line, source, outcome)
             return
-        inner = unwrap(outcome) if depth < _DEEPEST_ENVELOPE else None
+        try:
+            inner = unwrap(outcome) if depth < _DEEPEST_ENVELOPE else None
+        except RecordError as error:
+            self._reject(line, str(error), str(outcome)[:200])
+            return
         if inner is None:
             keys = ", ".join(sorted(map(str, outcome))[:_SHOWN_KEYS])
             self._reject(line, f"no source knows a record with the keys {keys or '(none)'}", str(outcome)[:200])

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 from features.documents import BLANK, LARGEST_DOCUMENT, JsonDocuments, Malformed, Outcome, decode_line
 from features.zeek_tsv import ZeekTable, is_header
@@ -38,7 +38,7 @@ class RecordFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._raw: IO[bytes] | None = None
+        self._raw: io.BufferedReader | None = None
         self._consumed = 0
 
     def consumed(self) -> int:
@@ -50,7 +50,7 @@ class RecordFile:
     def __iter__(self) -> Iterator[Outcome]:
         with self.path.open("rb") as raw:
             self._raw = raw
-            start = cast("io.BufferedReader", raw).peek(4)
+            start = raw.peek(4)
             for magic, what in _NOT_TEXT.items():
                 if start.startswith(magic):
                     yield 1, Malformed(what, "")
@@ -66,8 +66,8 @@ class RecordFile:
 
 
 @contextmanager
-def _lines(raw: IO[bytes]) -> Iterator[ReadLine]:
-    buffered = cast("io.BufferedReader", raw)
+def _lines(raw: io.BufferedReader) -> Iterator[ReadLine]:
+    buffered = raw
     if buffered.peek(2)[:2] == _GZIP:
         buffered = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=raw)), 1 << 18)
     start = buffered.peek(3)[:3]
