@@ -17,9 +17,9 @@ from models.leaf_hops import LeafHops
 from models.leaf_masks import LeafMasks
 from models.trees import Trees
 
-BLOCK = 4096  # rows
+BLOCK = 8192  # rows
 EXACT = 2.0**-34  # path lengths are multiples of it, so that their sums are exact in any order
-MAX_NODES = 4_000_000
+MAX_NODES = 1_000_000
 MAX_TREES = 2_000
 MAX_FEATURES = 4_096
 DTYPES: dict[str, Any] = {
@@ -67,7 +67,7 @@ class FlatForest:
         else:
             paths = np.empty(len(values))
             for block in _blocks(len(values)):
-                paths[block] = sum(masks.path_lengths(values[block]) for masks in self._masks)
+                paths[block] = self._masks.path_lengths(values[block])
         return np.exp2(-paths / self._scale) if self._scale else np.full(len(values), 0.5)
 
     def attribute(self, evidence: ArrayLike) -> NDArray[np.float64]:
@@ -84,7 +84,7 @@ class FlatForest:
         values = self._checked(evidence)
         credit = np.empty((len(values), self.n_features))
         for block in _blocks(len(values)):
-            credit[block] = sum(self._credit(masks.leaves(values[block])) for masks in self._masks)
+            credit[block] = self._credit(self._masks.leaves(values[block]))
         return credit / self.trees.count
 
     @cached_property
@@ -125,7 +125,7 @@ class FlatForest:
         return cls(trees, n_features, max_samples)
 
     @cached_property
-    def _masks(self) -> list[LeafMasks]:
+    def _masks(self) -> LeafMasks:
         return LeafMasks.build(self.trees, self._lengths, self.n_features)
 
     @cached_property
