@@ -1,8 +1,8 @@
 """Speed of the flat forest against the scikit-learn forest that it was compiled from.
 
-CPU time of one process, the two in turn, median over rounds; small batches are repeated within a round, after one call
-to warm up. Evidence is simulated: twelve groups, each silent in 10 to 85 % of the windows and exponential otherwise, and
-the two aggregates.
+CPU time of one process, the two in turn, median over rounds; small batches are repeated within a round, after one
+call to warm up. Evidence is simulated: twelve groups, each silent in 10 to 85 % of the windows and exponential
+otherwise, and the two aggregates.
 """
 
 import argparse
