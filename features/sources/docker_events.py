@@ -52,7 +52,7 @@ class DockerEvents:
             "ts": ts,
             "host": text(record.get("host"), "host") or host,
             "action": verb,
-            "record_id": f"{instant} {action} {identity} {attributes.get('execID', '')}",
+            "record_id": f"{instant} {action} {identity} {attributes.get('execID') or attributes.get('container', '')}",
         }
         if kind == "container":
             _container(row, verb, detail.strip(), identity, attributes, record)

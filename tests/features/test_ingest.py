@@ -63,6 +63,17 @@ def test_batches_are_bounded(samples: Path) -> None:
     assert sum(b.events.height for b in batches) == read_all([samples / "docker_events.jsonl"]).height
 
 
+def test_batches_of_large_records_are_bounded_too(tmp_path: Path) -> None:
+    """A hundred records of a megabyte are not held together, however many rows a batch may have."""
+    event = {"status": "pull", "id": "x" * 2**20, "time": 1}
+    with gzip.open(tmp_path / "large.gz", "wt", compresslevel=1) as file:
+        for second in range(100):
+            file.write(json.dumps(event | {"time": second}) + "\n")
+    heights = [batch.events.height for batch in read_events([tmp_path])]
+    assert sum(heights) == 100
+    assert max(heights) <= 64
+
+
 def test_file_without_events_gives_an_empty_frame_of_the_schema(tmp_path: Path) -> None:
     """An empty file is no error and no event."""
     (tmp_path / "empty.log").touch()

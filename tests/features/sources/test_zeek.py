@@ -83,6 +83,7 @@ def test_times_are_seconds_or_iso(ts: object, expected: datetime) -> None:
         ("ts", -1.0),
         ("ts", float("nan")),
         ("ts", None),
+        ("ts", 4_102_444_800),
         ("ts", 1e18),
         ("id.orig_p", 93145),
         ("id.orig_p", -1),
