@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 from gunicorn.app.base import BaseApplication
-from prometheus_client import multiprocess
 
 from service.settings import Settings, SettingsError
 
@@ -38,6 +37,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "proc_name": "wharfinger",
             "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112 -- a heartbeat file in memory
             "logconfig_dict": log_config(settings.log_level),
+            "post_worker_init": _load_model,
             "child_exit": _forget,
         }
         super().__init__()
@@ -54,12 +54,21 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         app = create_app(self._settings)
         here = app.extensions["wharfinger"]
         if isinstance(here, State):
-            here.model.get()  # loaded once, before forking: workers share its memory
             here.home.store.close()  # a connection must not cross a fork
         return app
 
 
+def _load_model(worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
+    """Load the model before the first request, and never before the fork: polars' thread pool does not survive one."""
+    with worker.wsgi.app_context():
+        from service.state import state  # noqa: PLC0415 -- see `load`
+
+        state().model.get()
+
+
 def _forget(_: object, worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
+    from prometheus_client import multiprocess  # noqa: PLC0415 -- see `load`
+
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # as the library leaves it
 
 

@@ -124,7 +124,7 @@ def declared() -> list[Any]:
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         written = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}") from error

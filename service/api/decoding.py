@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 from flask import current_app, request
 
-from service.api.problems import Fault, refuse
+from service.api.problems import Fault, ProblemError, refuse
 
 T = TypeVar("T")
 _JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
@@ -28,7 +28,13 @@ def read_body() -> bytes:
     if encoding not in ("identity", "gzip"):
         raise refuse(415, f"Send the body as it is or with gzip, not {encoding}.")
     raw = request.get_data(cache=False)
-    return inflate(raw, current_app.config["MAX_INFLATED_LENGTH"]) if encoding == "gzip" else raw
+    if encoding == "gzip":
+        raw = inflate(raw, current_app.config["MAX_INFLATED_LENGTH"])
+    try:
+        raw.decode()  # the decoder skips ignored fields without looking
+    except UnicodeDecodeError as error:
+        raise refuse(400, f"The body is not UTF-8: {error.reason} at byte {error.start}.") from None
+    return raw
 
 
 def inflate(raw: bytes, limit: int) -> bytes:
@@ -72,14 +78,23 @@ def decode(raw: bytes | msgspec.Raw, kind: type[T], place: str = "#") -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
+        _require_json(raw)  # the decoder stops at the first wrong type, before the rest is read
         fault = _fault(str(error), place)
         raise refuse(422, f"{fault.detail} (at {fault.pointer})", errors=[fault]) from None
-    except msgspec.DecodeError as error:
-        raise refuse(400, f"The body is not JSON: {error}.") from None
-    except UnicodeDecodeError as error:
-        raise refuse(400, f"The body is not UTF-8: {error}.") from None
-    except RecursionError:
-        raise refuse(400, "The body is nested too deeply.") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(error) from None
+
+
+def _require_json(raw: bytes | msgspec.Raw) -> None:
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(error) from None
+
+
+def _malformed(error: Exception) -> ProblemError:
+    deep = isinstance(error, RecursionError)
+    return refuse(400, "The body is nested too deeply." if deep else f"The body is not JSON: {error}.")
 
 
 def read_query(kind: type[T]) -> T:

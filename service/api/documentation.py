@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, current_app, render_template
+from markupsafe import Markup, escape
 
 from service.api import alerts, health, models, scores, workloads
 from service.api.openapi import document
@@ -19,6 +20,15 @@ pages = Blueprint("documentation", __name__, template_folder="templates")
 def get_openapi() -> dict[str, Any]:
     """Give this document."""
     return current_document()
+
+
+@pages.app_template_filter("code")
+def mark_code(text: str) -> Markup:
+    """Turn what stands between backticks into code elements."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(parts)
+    )
 
 
 @pages.get("/docs")

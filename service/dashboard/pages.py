@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, NotFound, UnprocessableEntity
 from features.protocols import FAMILIES
 from features.windows import WINDOW
 from models.scores import SEVERITIES, Score, Severity
-from service.dashboard.pictures import Axis, ceiling, is_severe, share, strips
+from service.dashboard.pictures import Axis, height, share, strips
 from service.state import state
 from service.storage import CursorError
 
@@ -96,7 +96,6 @@ def one_workload(workload: str) -> Response:
         workload=workload,
         axis=axis,
         marks=marks,
-        top=ceiling(max((mark.bits for mark in marks), default=0.0)),
         chosen=_chosen(workload, filters.at),
         scores=scores,
         more=_next(url_for(".one_workload", workload=workload), cursor),
@@ -145,7 +144,7 @@ def _page(template: str, **parts: Any) -> Response:  # noqa: ANN401 -- what a te
             families=FAMILIES,
             severities=SEVERITIES,
             share=share,
-            is_severe=is_severe,
+            height=height,
             clock=clock,
             **parts,
         )

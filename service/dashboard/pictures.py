@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from features.windows import WINDOW
-from models.scores import SEVERITIES
 from service.storage import Cell
 
 COLUMNS = 144
@@ -56,8 +55,7 @@ class Axis:
 
     def ticks(self) -> list[str]:
         """Label the axis at equal distances, its ends included."""
-        whole = self.step * self.columns
-        marks = [self.start + whole * part / (TICKS - 1) for part in range(TICKS)]
+        marks = [self.start + self.step * (self.columns * part // (TICKS - 1)) for part in range(TICKS)]
         return [mark.strftime("%d %b %H:%M") for mark in marks]
 
 
@@ -101,19 +99,11 @@ def _marks(cells: Sequence[Cell], axis: Axis) -> list[Mark]:
     ]
 
 
-def ceiling(bits: float) -> int:
-    """Choose the top of a scale of bits: 20, 40, 80 and so on."""
-    top = 20
-    while top < bits:
-        top *= 2
-    return top
+def height(bits: float) -> float:
+    """Tell how high a column stands, 0.8 to 100: 10 bits is half way, so that small and large can be read at once."""
+    return max(0.8, 100 * bits / (bits + 10))
 
 
 def share(bits: float) -> float:
     """Tell how long an evidence bar is, 0 to 100."""
     return 100 * min(bits, EVIDENCE_SCALE) / EVIDENCE_SCALE
-
-
-def is_severe(severity: str) -> bool:
-    """Say whether a severity is high or critical."""
-    return severity in SEVERITIES[-2:]

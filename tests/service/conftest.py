@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from flask import Flask
+from flask.testing import FlaskClient
 
+from service.app import create_app
 from service.jobs.ingest import ingest
 from service.jobs.refresh import refresh
 from service.jobs.score import score
@@ -126,3 +129,20 @@ def quiet() -> Iterator[None]:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def app(fleet: Fleet) -> Flask:
+    """The application over the fleet's home; tests that change it make their own."""
+    return create_app(fleet.settings)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def empty(settings_at: Callable[..., Settings]) -> FlaskClient:
+    """A client of a home in which nothing happened yet."""
+    return create_app(settings_at()).test_client()

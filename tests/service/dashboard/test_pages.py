@@ -1,0 +1,131 @@
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.dashboard.pictures import COLUMNS, Axis, height, level, strips
+from service.storage import Cell
+
+START = datetime(2026, 9, 14, tzinfo=UTC)
+
+
+class Page(HTMLParser):
+    """What a page refers to, and whether it brings anything of its own that the policy forbids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.forbidden: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("href", "src", "action") and value is not None:
+                self.links.append(value)
+            if name == "style" or name.startswith("on"):
+                self.forbidden.append(f"{tag} {name}")
+        if tag in ("script", "style", "iframe"):
+            self.forbidden.append(tag)
+
+
+PAGES = ["/", "/?severity=high&order=time&hours=6", "/workloads/docker:shop/api", "/docs", "/?workload=docker:shop/db"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_keep_to_the_policy(client: FlaskClient, path: str) -> None:
+    """A page has no script, inline style or link to another site, and every link on it leads somewhere."""
+    answer = client.get(path)
+    assert answer.status_code == 200
+    page = Page(answer.text)
+    assert page.forbidden == []
+    assert all(link.startswith(("/", "#", "?")) for link in page.links)
+    for link in sorted({link for link in page.links if link.startswith("/")})[:40]:
+        with client.get(link) as followed:
+            assert followed.status_code == 200, link
+
+
+def test_the_first_page_shows_the_break_in_first(client: FlaskClient) -> None:
+    """The strangest window stands first, with its workload, severity and reason."""
+    text = client.get("/").text
+    rows = text.split("<tbody>")[1].split("<tr>")
+    assert "docker:shop/api" in rows[1]
+    assert "critical" in rows[1]
+    assert 'class="reason"' in rows[1]
+
+
+def test_filters_narrow_the_table(client: FlaskClient) -> None:
+    """Workload and severity in the address narrow what is shown."""
+    text = client.get("/?workload=docker:shop/db").text.split("<tbody>")[1]
+    assert "docker:shop/db" in text
+    assert "docker:shop/api" not in text
+
+
+def test_a_window_can_be_linked_to(client: FlaskClient) -> None:
+    """A window's address shows all its reasons and the level it stood on; one that is not stored is 404."""
+    text = client.get("/workloads/docker:shop/api?at=2026-09-13T02:00:00Z").text
+    assert "203.0.113.66" in text
+    assert "windows learnt" in text
+    assert client.get("/workloads/docker:shop/api?at=2020-01-01T00:00:00Z").status_code == 404
+
+
+def test_what_is_normal_is_shown(client: FlaskClient) -> None:
+    """A workload's page lists what the model learnt of it."""
+    text = client.get("/workloads/docker:shop/worker").text.split("What is normal")[1]
+    assert "192.0.2.30" in text
+
+
+@pytest.mark.parametrize("path", ["/?severity=loud", "/?hours=0", "/?cursor=x", "/?at=no", "/workloads/none/such"])
+def test_bad_addresses_give_a_page(client: FlaskClient, path: str) -> None:
+    """An address that asks for something there is not is a page with a 4xx status, not a bare error."""
+    answer = client.get(path)
+    assert answer.status_code in (404, 422)
+    assert answer.content_type.startswith("text/html")
+
+
+def test_markup_in_names_is_shown_as_text(client: FlaskClient) -> None:
+    """Text from outside never becomes markup."""
+    answer = client.get("/workloads/<script>alert(1)</script>")
+    assert "<script>" not in answer.text
+
+
+def test_an_empty_home_says_what_to_do(empty: FlaskClient) -> None:
+    """Before anything was learnt the first page tells which commands to run."""
+    text = empty.get("/").text
+    assert "No model yet" in text
+    assert "wharfinger ingest" in text
+
+
+@given(hours=st.integers(0, 24 * 400), minutes=st.integers(0, 59))
+def test_an_axis_covers_its_span(hours: int, minutes: int) -> None:
+    """Whatever the span, every window in it has a column, and there are not too many."""
+    until = START + timedelta(hours=hours, minutes=minutes)
+    axis = Axis.over(START, until)
+    assert 1 <= axis.columns <= COLUMNS
+    assert axis.column(START) == 0
+    assert axis.column(max(START, until - timedelta(microseconds=1))) < axis.columns
+    assert len(axis.ticks()) == 5
+
+
+def test_strips_keep_the_strangest_of_a_column() -> None:
+    """Where several windows share a column the strangest is drawn, and the strangest workload comes first."""
+    axis = Axis(START, timedelta(hours=1), 2)
+    cells = [
+        Cell("a", START, 3.0, "none"),
+        Cell("a", START + timedelta(minutes=10), 9.0, "medium"),
+        Cell("b", START + timedelta(hours=1), 30.0, "critical"),
+    ]
+    first, second = strips(cells, axis)
+    assert (first.workload, first.marks[0].column, first.marks[0].level) == ("b", 1, 6)
+    assert [(mark.column, mark.bits) for mark in second.marks] == [(0, 9.0)]
+
+
+def test_scales_grow_with_bits() -> None:
+    """More bits are never drawn weaker or lower, and never above the top."""
+    bits = [0.0, 0.5, 1.0, 5.0, 10.0, 20.0, 1000.0]
+    assert [level(b) for b in bits] == sorted(level(b) for b in bits)
+    assert [height(b) for b in bits] == sorted(height(b) for b in bits)
+    assert height(10.0) == 50
+    assert height(1e9) <= 100

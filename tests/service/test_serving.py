@@ -1,0 +1,141 @@
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.serving import require_free, require_loopback
+from service.settings import SettingsError
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+import os, sys
+from service.serving import serve
+from service.settings import Settings
+serve(Settings.load(None, os.environ), "127.0.0.1", int(sys.argv[1]), 2)
+"""
+
+
+class Served:
+    """A server in a process of its own, with two workers."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "WHARFINGER_HOME": str(home)}
+        environ["WHARFINGER_MODEL_POLL_SECONDS"] = "0"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(self.port)], env=environ, stderr=subprocess.PIPE, text=True
+        )
+
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            raw = None if body is None else json.dumps(body)
+            connection.request(method, path, raw, {"Content-Type": "application/json"} if raw else {})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def wait(self, path: str) -> None:
+        for _ in range(300):
+            try:
+                self.ask("GET", path)
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise TimeoutError(self.process.poll())
+
+    def stop(self) -> tuple[int, list[dict[str, Any]]]:
+        self.process.send_signal(signal.SIGTERM)
+        _, log = self.process.communicate(timeout=30)
+        return self.process.returncode, [json.loads(line) for line in log.splitlines()]
+
+
+@pytest.fixture
+def served(fleet: Any) -> Iterator[Served]:  # noqa: ANN401 -- the fleet of conftest
+    server = Served(fleet.settings.home)
+    try:
+        server.wait("/healthz")
+        yield server
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+@pytest.mark.slow
+def test_two_workers_serve_and_stop(served: Served) -> None:
+    """Two workers score alike, count together, log JSON lines without queries, and end with 0 on TERM within 30 s."""
+    window = {
+        "workload": "docker:shop/api",
+        "window_start": "2026-09-13T12:00:00Z",
+        "features": {"network.connections": 9},
+    }
+    answers = {served.ask("POST", "/v1/scores", {"windows": [window]}) for _ in range(24)}
+    assert {status for status, _ in answers} == {200}
+    assert len(answers) == 1
+    assert served.ask("GET", "/readyz")[0] == 200
+    assert served.ask("GET", "/v1/scores?workload=very-private")[0] == 200
+    counts = {
+        line.rpartition(" ")[2]
+        for _ in range(6)
+        for line in served.ask("GET", "/metrics")[1].splitlines()
+        if line.startswith('wharfinger_http_requests_total{method="POST",route="/v1/scores",status="200"}')
+    }
+    assert counts == {"24.0"}
+    code, log = served.stop()
+    assert code == 0
+    assert len({line["pid"] for line in log if "pid" in line} | {line["event"] for line in log}) > 2
+    assert sum(line["event"] == "model loaded" for line in log) == 2
+    assert "very-private" not in json.dumps(log)
+
+
+@pytest.mark.slow
+def test_a_request_in_flight_is_finished(served: Served) -> None:
+    """A request that was begun before TERM gets its answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    body = json.dumps({"windows": []}).encode()
+    connection.putrequest("POST", "/v1/scores")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body[:5])
+    time.sleep(0.5)
+    served.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    connection.send(body[5:])
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert served.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])  # noqa: S104 -- must be refused
+def test_only_loopback_is_listened_on(host: str) -> None:
+    """Without keys of its own the service refuses addresses that others reach, and says what to do."""
+    with pytest.raises(SettingsError, match="reverse proxy"):
+        require_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_is_accepted(host: str) -> None:
+    """Every loopback address is fine."""
+    require_loopback(host)
+
+
+def test_a_port_in_use_is_told() -> None:
+    """A port that another process listens on is one clear line."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SettingsError, match=r"in use.*--port"):
+            require_free("127.0.0.1", taken.getsockname()[1])
