@@ -13,20 +13,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.errors import ArtefactError
-from models.leaf_masks import LeafMasks, Trees
+from models.leaf_hops import LeafHops
+from models.leaf_masks import LeafMasks
+from models.trees import Trees
 
-BLOCK = 256  # rows; keeps the masks of a block within a core's cache
-MAX_NODES = 4_000_000
+BLOCK = 8192  # rows
+EXACT = 2.0**-34  # path lengths are multiples of it, so that their sums are exact in any order
+MAX_NODES = 1_000_000
 MAX_TREES = 2_000
 MAX_FEATURES = 4_096
-MAX_DEPTH = 64
 DTYPES: dict[str, Any] = {
     "feature": np.int32,
     "threshold": np.float32,
-    "left": np.int32,
-    "right": np.int32,
     "samples": np.int32,
-    "roots": np.int32,
     "shape": np.int64,
 }
 
@@ -63,11 +62,13 @@ class FlatForest:
             The evidence has another number of columns, or holds NaN.
         """
         values = self._checked(evidence)
-        paths = np.empty(len(values))
-        for block in _blocks(len(values)):
-            paths[block] = sum(masks.path_lengths(values[block]) for masks in self._masks)
-        scale = len(self.trees.roots) * float(average_path_length(np.array([self.max_samples]))[0])
-        return np.exp2(-paths / scale) if scale else np.full(len(values), 0.5)
+        if len(values) == 1:
+            paths = self._lengths.take(self._hops.leaves(values[0])).sum(keepdims=True)
+        else:
+            paths = np.empty(len(values))
+            for block in _blocks(len(values)):
+                paths[block] = self._masks.path_lengths(values[block])
+        return np.exp2(-paths / self._scale) if self._scale else np.full(len(values), 0.5)
 
     def attribute(self, evidence: ArrayLike) -> NDArray[np.float64]:
         """Return how much each column shortens the mean path of each row, (n, d), in splits; positive is stranger.
@@ -83,18 +84,19 @@ class FlatForest:
         values = self._checked(evidence)
         credit = np.empty((len(values), self.n_features))
         for block in _blocks(len(values)):
-            credit[block] = sum(self._credit(masks.leaves(values[block])) for masks in self._masks)
-        return credit / len(self.trees.roots)
+            credit[block] = self._credit(self._masks.leaves(values[block]))
+        return credit / self.trees.count
 
     @cached_property
     def expected_path_length(self) -> float:
         """Mean path length of the training rows, in splits."""
-        return float(self._expected[self.trees.roots].mean())
+        return float(self._expected[: self.trees.count].mean())
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return everything that `from_arrays` needs."""
-        trees = {name: getattr(self.trees, name) for name in DTYPES if name != "shape"}
-        return trees | {"shape": np.array([self.n_features, self.max_samples], np.int64)}
+        trees = self.trees
+        shape = np.array([trees.count, self.n_features, self.max_samples], np.int64)
+        return {"feature": trees.feature, "threshold": trees.threshold, "samples": trees.samples, "shape": shape}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -105,49 +107,50 @@ class FlatForest:
         ArtefactError
             The arrays are not those of well-formed trees.
         """
-        if set(arrays) != set(DTYPES):
-            raise ArtefactError(f"forest: expected arrays {sorted(DTYPES)}, got {sorted(arrays)}")
+        _require(set(arrays) == set(DTYPES), f"expected arrays {sorted(DTYPES)}, got {sorted(arrays)}")
         for name, dtype in DTYPES.items():
-            if arrays[name].dtype != dtype or arrays[name].ndim != 1:
-                raise ArtefactError(f"forest: {name} must be a vector of {np.dtype(dtype).name}")
-        _require(arrays["shape"].shape == (2,), "shape must hold two numbers")
-        n_features, max_samples = arrays["shape"].tolist()
-        trees = Trees(**{name: np.ascontiguousarray(arrays[name]) for name in DTYPES if name != "shape"})
-        _require(1 <= n_features <= MAX_FEATURES, f"columns must be 1 to {MAX_FEATURES}")
-        _require(1 <= max_samples < 2**31, "max_samples must be positive")
-        _check_sizes(trees)
-        _check_nodes(trees, n_features)
-        _check_links(trees)
-        _require(bool((trees.samples[trees.roots] <= max_samples).all()), "a root has more rows than max_samples")
-        _depths(trees)
+            good = arrays[name].dtype == dtype and arrays[name].ndim == 1
+            _require(good, f"{name} must be a vector of {np.dtype(dtype).name}")
+        _require(arrays["shape"].shape == (3,), "shape must hold three numbers")
+        count, n_features, max_samples = arrays["shape"].tolist()
+        _require(1 <= count <= MAX_TREES, f"trees must number 1 to {MAX_TREES}")
+        _require(1 <= n_features <= MAX_FEATURES, f"columns must number 1 to {MAX_FEATURES}")
+        nodes = {name: np.ascontiguousarray(arrays[name]) for name in DTYPES if name != "shape"}
+        _check_nodes(nodes, n_features)
+        try:
+            trees = Trees(count, **nodes)
+        except ValueError as error:
+            raise _refusal(str(error)) from error
+        _check_samples(trees, max_samples)
         return cls(trees, n_features, max_samples)
 
     @cached_property
-    def _masks(self) -> list[LeafMasks]:
+    def _masks(self) -> LeafMasks:
         return LeafMasks.build(self.trees, self._lengths, self.n_features)
+
+    @cached_property
+    def _hops(self) -> LeafHops:
+        return LeafHops.build(self.trees)
+
+    @cached_property
+    def _scale(self) -> float:
+        """Sum over trees of the path length that leads to a score of a half."""
+        return self.trees.count * float(average_path_length(np.array([self.max_samples]))[0])
 
     @cached_property
     def _lengths(self) -> NDArray[np.float64]:
         """Splits from the root to each node, plus those that its training rows would still need."""
-        return _depths(self.trees) + average_path_length(self.trees.samples)
-
-    @cached_property
-    def _parents(self) -> NDArray[np.intp]:
-        parents = np.full(self.trees.feature.size, -1, np.intp)
-        inner = np.flatnonzero(self.trees.feature >= 0)
-        parents[self.trees.left[inner]] = inner
-        parents[self.trees.right[inner]] = inner
-        return parents
+        sizes = [level.stop - level.start for level in self.trees.levels]
+        lengths = np.repeat(np.arange(len(sizes)), sizes) + average_path_length(self.trees.samples)
+        return np.round(lengths / EXACT) * EXACT
 
     @cached_property
     def _expected(self) -> NDArray[np.float64]:
         """Mean path length of the training rows below each node."""
-        leaf = self.trees.feature < 0
-        total = np.where(leaf, self._lengths * self.trees.samples, 0.0)
-        depths = _depths(self.trees)
-        for depth in range(int(depths.max()), 0, -1):
-            nodes = np.flatnonzero(depths == depth)
-            np.add.at(total, self._parents[nodes], total[nodes])
+        total = np.where(self.trees.inner, 0.0, self._lengths * self.trees.samples)
+        for level in self.trees.levels[:0:-1]:
+            parents = self.trees.parents[level][::2]
+            total[parents] = total[level].reshape(-1, 2).sum(axis=1)
         expected: NDArray[np.float64] = total / self.trees.samples
         return expected
 
@@ -157,7 +160,7 @@ class FlatForest:
         nodes = leaves.ravel()
         total = np.zeros(len(leaves) * self.n_features)
         while True:
-            parents = self._parents[nodes]
+            parents = self.trees.parents[nodes]
             below = parents >= 0
             if not below.any():
                 return total.reshape(len(leaves), self.n_features)
@@ -188,54 +191,26 @@ def _blocks(n: int) -> Iterator[slice]:
     return (slice(start, start + BLOCK) for start in range(0, n, BLOCK))
 
 
-def _depths(trees: Trees) -> NDArray[np.int32]:
-    """Return the number of splits above each node."""
-    depths = np.zeros(trees.feature.size, np.int32)
-    level = trees.roots
-    for depth in range(MAX_DEPTH + 1):
-        depths[level] = depth
-        inner = level[trees.feature[level] >= 0]
-        if not inner.size:
-            return depths
-        level = np.concatenate([trees.left[inner], trees.right[inner]])
-    raise ArtefactError(f"forest: a tree is deeper than {MAX_DEPTH}")
-
-
-def _check_sizes(trees: Trees) -> None:
-    sizes = {trees.feature.size, trees.threshold.size, trees.left.size, trees.right.size, trees.samples.size}
+def _check_nodes(nodes: Mapping[str, NDArray[Any]], n_features: int) -> None:
+    sizes = {array.size for array in nodes.values()}
     _require(len(sizes) == 1, "arrays of nodes differ in length")
-    _require(1 <= trees.feature.size <= MAX_NODES, f"nodes must number 1 to {MAX_NODES}")
-    _require(1 <= trees.roots.size <= MAX_TREES, f"trees must number 1 to {MAX_TREES}")
-    _require(
-        trees.roots[0] == 0 and bool((np.diff(trees.roots.astype(np.int64)) > 0).all()), "roots must ascend from 0"
-    )
-    _require(bool(trees.roots[-1] < trees.feature.size), "a root lies outside the nodes")
+    _require(1 <= max(sizes) <= MAX_NODES, f"nodes must number 1 to {MAX_NODES}")
+    feature = nodes["feature"]
+    _require(bool(((feature >= -1) & (feature < n_features)).all()), "a split names no column")
+    _require(bool(np.isfinite(nodes["threshold"]).all()), "a threshold is not finite")
+    _require(bool((nodes["samples"] >= 1).all()), "a node has no training rows")
 
 
-def _check_nodes(trees: Trees, n_features: int) -> None:
-    _require(bool(((trees.feature >= -1) & (trees.feature < n_features)).all()), "a split names no column")
-    _require(bool(np.isfinite(trees.threshold).all()), "a threshold is not finite")
-    _require(bool((trees.samples >= 1).all()), "a node without training rows")
-
-
-def _check_links(trees: Trees) -> None:
-    """Every inner node has two later children in its own tree, every node but a root has one parent."""
-    leaf = trees.feature < 0
-    _require(bool((trees.left[leaf] == -1).all() and (trees.right[leaf] == -1).all()), "a leaf has children")
-    inner = np.flatnonzero(~leaf)
-    ends = np.append(trees.roots[1:], leaf.size)
-    end = ends[np.searchsorted(trees.roots, inner, side="right") - 1]
-    for children in (trees.left[inner], trees.right[inner]):
-        _require(
-            bool(((children > inner) & (children < end)).all()), "a child lies before its parent or outside its tree"
-        )
-    parents = np.bincount(np.concatenate([trees.left[inner], trees.right[inner]]), minlength=leaf.size)
-    parents[trees.roots] += 1
-    _require(bool((parents == 1).all()), "a node has no parent or several")
-    below = trees.samples[trees.left[inner]].astype(np.int64) + trees.samples[trees.right[inner]]
-    _require(bool((below == trees.samples[inner]).all()), "training rows do not add up")
+def _check_samples(trees: Trees, max_samples: int) -> None:
+    below = trees.samples[trees.count :].reshape(-1, 2).sum(axis=1, dtype=np.int64)
+    _require(bool((below == trees.samples[trees.inner]).all()), "training rows do not add up")
+    _require(bool((trees.samples[: trees.count] == max_samples).all()), "trees must have max_samples training rows")
 
 
 def _require(holds: bool, problem: str) -> None:  # noqa: FBT001 - reads as an assertion
     if not holds:
-        raise ArtefactError(f"forest: {problem}; train again or restore the model from a trusted copy")
+        raise _refusal(problem)
+
+
+def _refusal(problem: str) -> ArtefactError:
+    return ArtefactError(f"forest: {problem}; train again or restore the model from a trusted copy")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
 from models.flat_forest import FlatForest
-from models.leaf_masks import Trees
+from models.trees import Trees
 
 AGGREGATES = 2  # the strongest evidence, the sum of the two strongest
 STRONGEST_FACTOR = 4.0
@@ -80,26 +80,33 @@ def with_aggregates(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.column_stack([evidence, strongest, strongest + second])
 
 
-def compile_forest(forest: Any) -> FlatForest:  # noqa: ANN401 - scikit-learn is untyped
+def compile_forest(forest: IsolationForest) -> FlatForest:
     """Return the flat arrays of a fitted `IsolationForest` that uses all columns in every tree."""
-    trees = [estimator.tree_ for estimator in forest.estimators_]
-    counts = [tree.node_count for tree in trees]
-    roots = np.cumsum([0, *counts[:-1]])
-    leaf = np.concatenate([tree.children_left for tree in trees]) < 0
-    start = np.repeat(roots, counts)
+    fitted = [estimator.tree_ for estimator in forest.estimators_]
+    starts = np.cumsum([0, *(tree.node_count for tree in fitted)])
 
     def nodes(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(tree, name) for tree in trees])
+        return np.concatenate([getattr(tree, name) for tree in fitted])
 
-    arrays = {
-        "feature": np.where(leaf, -1, nodes("feature")).astype(np.int32),
-        "threshold": np.where(leaf, np.float32(0), _round_down(nodes("threshold"))),
-        "left": np.where(leaf, -1, nodes("children_left") + start).astype(np.int32),
-        "right": np.where(leaf, -1, nodes("children_right") + start).astype(np.int32),
-        "samples": nodes("n_node_samples").astype(np.int32),
-        "roots": roots.astype(np.int32),
-    }
-    return FlatForest(Trees(**arrays), int(forest.n_features_in_), int(forest.max_samples_))
+    offset = np.repeat(starts[:-1], np.diff(starts))
+    inner = nodes("children_left") >= 0
+    order = _by_level(starts[:-1], inner, nodes("children_left") + offset, nodes("children_right") + offset)
+    feature = np.where(inner, nodes("feature"), -1).astype(np.int32)
+    threshold = np.where(inner, _round_down(nodes("threshold")), np.float32(0))
+    samples = nodes("n_node_samples").astype(np.int32)
+    trees = Trees(len(fitted), feature[order], threshold[order], samples[order])
+    return FlatForest(trees, int(forest.n_features_in_), int(forest.max_samples_))
+
+
+def _by_level(
+    roots: NDArray[np.intp], inner: NDArray[np.bool_], left: NDArray[np.intp], right: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Return the nodes level by level over all trees, siblings side by side."""
+    levels = [roots]
+    while levels[-1].size:
+        split = levels[-1][inner[levels[-1]]]
+        levels.append(np.stack([left[split], right[split]], axis=1).ravel())
+    return np.concatenate(levels)
 
 
 def _round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:

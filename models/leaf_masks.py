@@ -12,170 +12,210 @@ and the few rows that leave through an inner node walk on from there.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Self
+from itertools import pairwise
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.trees import Trees
+
 BITS = 64
 ALL = 2**BITS - 1
-GROUP = 200  # trees; the combined masks grow with the square of it
+GROUP = 100  # trees; smaller tables stay in the cache, larger groups take fewer calls
+CHUNK = 512  # rows
+FEW = 32  # rows whose masks for all features fit into the cache
+EARLY = -1.0
+
+
+class _Shape(NamedTuple):
+    """Trees as lists, which plain Python reads faster than arrays."""
+
+    inner: list[bool]
+    left: list[int]
+    worth: list[float]
+
+
+class _Part(NamedTuple):
+    """Exits of neighbouring trees, and every test with its tree and the mask of the exits that failing it keeps."""
+
+    exits: NDArray[np.intp]
+    nodes: NDArray[np.intp]
+    owners: NDArray[np.intp]
+    kept: NDArray[np.uint64]
+
+    def keys(self, trees: Trees) -> NDArray[np.uint64]:
+        return _keys(trees.threshold[self.nodes], trees.feature[self.nodes])
 
 
 @dataclass(frozen=True, eq=False)
-class Trees:
-    """Binary trees side by side in flat arrays.
+class _Group:
+    """Combined masks of neighbouring trees.
 
-    A node's children are absolute indices and come after it; a leaf has feature -1. `samples` counts the training rows
-    of each node.
+    `table` has a row per interval between the group's thresholds and a mask per tree; `rows` leads from the forest's
+    intervals to it. `exits` holds the nodes of each tree's masked part in the order of the bits, `BITS` per tree,
+    `lengths` their path lengths, `EARLY` for an inner node.
     """
 
-    feature: NDArray[np.int32]
-    threshold: NDArray[np.float32]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    samples: NDArray[np.int32]
-    roots: NDArray[np.int32]
+    table: NDArray[np.uint64]
+    rows: NDArray[np.intp]
+    exits: NDArray[np.intp]
+    lengths: NDArray[np.float64]
 
-    def descend(self, values: NDArray[np.float32], rows: NDArray[np.intp], nodes: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Walk on from each of `nodes` to a leaf, guided by the row of `values` beside it; return the leaves."""
-        leaves = nodes.copy()
-        live = np.flatnonzero(self.feature[nodes] >= 0)
-        while live.size:
-            here = leaves[live]
-            goes_left = values[rows[live], self.feature[here]] <= self.threshold[here]
-            here = np.where(goes_left, self.left[here], self.right[here]).astype(np.intp)
-            leaves[live] = here
-            live = live[self.feature[here] >= 0]
-        return leaves
+    def slots(self, intervals: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the index into `exits` of each row in each tree, (n, trees), given its intervals (features, n)."""
+        alive = self._alive(self.rows.take(intervals))
+        # the bits up to the lowest are those that change when one is subtracted
+        upto = np.bitwise_count(alive ^ (alive - np.uint64(1)))
+        return np.arange(-1, self.exits.size - 1, BITS) + upto
+
+    def _alive(self, rows: NDArray[np.intp]) -> NDArray[np.uint64]:
+        """Return the exits that survive all tests, (n, trees)."""
+        if rows.shape[1] <= FEW:
+            few: NDArray[np.uint64] = np.bitwise_and.reduce(self.table.take(rows, axis=0), axis=0)
+            return few
+        alive: NDArray[np.uint64] = self.table.take(rows[0], axis=0)
+        masks = np.empty_like(alive)
+        for row in rows[1:]:
+            self.table.take(row, axis=0, out=masks, mode="clip")  # any other mode would copy through a buffer
+            np.bitwise_and(alive, masks, out=alive)
+        return alive
 
 
 @dataclass(frozen=True, eq=False)
 class LeafMasks:
-    """Combined masks of a group of neighbouring trees.
-
-    Row `i + f` of `table` belongs to the interval of feature f below `keys[i]`; it has one mask per tree. `exits` holds
-    the nodes of each tree's masked part in the order of the bits, `BITS` per tree.
-    """
+    """Combined masks of a forest; interval `i + f` is that of feature f below `keys[i]`."""
 
     trees: Trees
-    keys: NDArray[np.uint64]
-    table: NDArray[np.uint64]
-    exits: NDArray[np.intp]
-    exit_lengths: NDArray[np.float64]
     lengths: NDArray[np.float64]
+    keys: NDArray[np.uint64]
+    groups: list[_Group]
 
     @classmethod
-    def build(cls, trees: Trees, lengths: NDArray[np.float64], n_features: int) -> list[Self]:
-        """Combine the masks of `trees`, one item per group; `lengths` holds the path length of every leaf."""
-        return [cls._combine(trees, lengths, n_features, list(roots)) for roots in _groups(trees.roots.tolist())]
-
-    @classmethod
-    def _combine(cls, trees: Trees, lengths: NDArray[np.float64], n_features: int, roots: list[int]) -> Self:
-        exits = np.zeros((len(roots), BITS), np.intp)
-        tested, owners, kept = [], [], []
-        for tree, root in enumerate(roots):
-            for node, mask in _masks(trees, root, exits[tree]):
-                tested.append(node)
-                owners.append(tree)
-                kept.append(mask)
-        nodes = np.array(tested, np.intp)
-        keys = _keys(trees.threshold[nodes], trees.feature[nodes])
-        cuts, place = np.unique(keys, return_inverse=True)
-        # a row that fails the test of cut i lies in a later interval of the same feature: masks accumulate downwards
-        table = np.full((len(cuts) + n_features, len(roots)), ALL, np.uint64)
-        first = place + trees.feature[nodes] + 1
-        np.bitwise_and.at(table, (first, np.array(owners, np.intp)), np.array(kept, np.uint64))
-        bounds = np.searchsorted(cuts, np.arange(n_features + 1, dtype=np.uint64) << np.uint64(32)) + np.arange(
-            n_features + 1
-        )
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-            np.bitwise_and.accumulate(table[start:stop], axis=0, out=table[start:stop])
-        exit_lengths = np.where(trees.feature[exits] < 0, lengths[exits], -1.0)
-        return cls(trees, cuts, table, exits.ravel(), exit_lengths.ravel(), lengths)
+    def build(cls, trees: Trees, lengths: NDArray[np.float64], n_features: int) -> Self:
+        """Combine the masks of `trees`; `lengths` holds the path length of every leaf."""
+        roots = [range(start, min(start + GROUP, trees.count)) for start in range(0, trees.count, GROUP)]
+        shape = _Shape(trees.inner.tolist(), trees.left.tolist(), _worth(trees).tolist())
+        parts = [_masks(shape, part) for part in roots]
+        keys = np.unique(np.concatenate([part.keys(trees) for part in parts]))
+        ends = np.arange(1, n_features + 1, dtype=np.uint64) << np.uint64(32)
+        intervals = np.insert(keys, np.searchsorted(keys, ends), ends)
+        return cls(trees, lengths, keys, [_combine(trees, lengths, intervals, n_features, part) for part in parts])
 
     def path_lengths(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the sum of the path lengths over the trees of this group, (n,)."""
-        slots = self._slots(values)
-        found = self.exit_lengths.take(slots)
-        early = np.flatnonzero(found < 0)
-        if early.size:
-            leaves = self._walk_on(values, slots, early)
-            found.ravel()[early] = self.lengths[leaves]
-        return found.sum(axis=1)
+        """Return the sum of the path lengths over all trees, (n,)."""
+        totals = np.zeros(len(values))
+        rows, nodes = [], []
+        for _, group, start, slots in self._slots(values):
+            lengths = group.lengths.take(slots)
+            totals[start : start + CHUNK] += lengths.sum(axis=1)
+            early = np.flatnonzero(lengths < 0)
+            rows.append(early // slots.shape[1] + start)
+            nodes.append(group.exits.take(slots.take(early)))
+        if rows:
+            walkers = np.concatenate(rows)
+            leaves = self.trees.leaves(values, walkers, np.concatenate(nodes))
+            totals += np.bincount(walkers, self.lengths.take(leaves) - EARLY, totals.size)
+        return totals
 
     def leaves(self, values: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the leaf of every row in every tree of this group, (n, trees)."""
-        slots = self._slots(values)
-        found = self.exits.take(slots)
-        early = np.flatnonzero(self.trees.feature[found] >= 0)
-        found.ravel()[early] = self._walk_on(values, slots, early)
+        """Return the leaf of every row in every tree, (n, trees)."""
+        found = np.empty((len(values), self.trees.count), np.intp)
+        for tree, group, start, slots in self._slots(values):
+            found[start : start + CHUNK, tree : tree + GROUP] = group.exits.take(slots)
+        early = np.flatnonzero(self.trees.inner.take(found))
+        found.ravel()[early] = self.trees.leaves(values, early // found.shape[1], found.take(early))
         return found
 
-    def _walk_on(
-        self, values: NDArray[np.float32], slots: NDArray[np.intp], early: NDArray[np.intp]
-    ) -> NDArray[np.intp]:
-        return self.trees.descend(values, early // slots.shape[1], self.exits[slots.ravel()[early]])
-
-    def _slots(self, values: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the index into `exits` of every row in every tree, (n, trees)."""
-        n_features = values.shape[1]
-        by_feature = np.ascontiguousarray(values.T)
-        features = np.arange(n_features, dtype=np.int64)[:, None]
-        rows = np.searchsorted(self.keys, _keys(by_feature, features)) + features
-        alive = self.table.take(rows[0], axis=0)
-        masks = np.empty_like(alive)
-        for row in rows[1:]:
-            self.table.take(row, axis=0, out=masks, mode="clip")
-            np.bitwise_and(alive, masks, out=alive)
-        # the index of the lowest bit is the number of bits below it
-        np.subtract(alive, np.uint64(1), out=masks)
-        np.invert(alive, out=alive)
-        np.bitwise_and(alive, masks, out=alive)
-        slots: NDArray[np.intp] = np.arange(0, self.exits.size, BITS) + np.bitwise_count(alive)
-        return slots
+    def _slots(self, values: NDArray[np.float32]) -> Iterator[tuple[int, _Group, int, NDArray[np.intp]]]:
+        """Yield the first tree of each group, the group, the first row of each chunk, and its exits as indices."""
+        features = np.arange(values.shape[1])[:, None]
+        intervals = np.searchsorted(self.keys, _keys(np.ascontiguousarray(values.T), features)) + features
+        for tree, group in enumerate(self.groups):
+            for start in range(0, len(values), CHUNK):
+                yield tree * GROUP, group, start, group.slots(intervals[:, start : start + CHUNK])
 
 
-def _groups(roots: list[int]) -> Iterator[list[int]]:
-    for i in range(0, len(roots), GROUP):
-        yield roots[i : i + GROUP]
+def _combine(
+    trees: Trees,
+    lengths: NDArray[np.float64],
+    intervals: NDArray[np.uint64],
+    n_features: int,
+    part: _Part,
+) -> _Group:
+    keys, place = np.unique(part.keys(trees), return_inverse=True)
+    table = np.full((keys.size + n_features, part.exits.size // BITS), ALL, np.uint64)
+    # who fails a test lies in a later interval of its feature: put the mask after the threshold, then accumulate
+    np.bitwise_and.at(table, (place + trees.feature[part.nodes] + 1, part.owners), part.kept)
+    features = np.arange(n_features + 1)
+    bounds = np.searchsorted(keys, features.astype(np.uint64) << np.uint64(32)) + features
+    for start, stop in pairwise(bounds.tolist()):
+        np.bitwise_and.accumulate(table[start:stop], axis=0, out=table[start:stop])
+    # the end of a feature's last interval is the first key of the next feature
+    feature = ((intervals - np.uint64(1)) >> np.uint64(32)).astype(np.intp)
+    rows = np.searchsorted(keys, intervals) + feature
+    return _Group(table, rows, part.exits, np.where(trees.inner[part.exits], EARLY, lengths[part.exits]))
 
 
 def _keys(values: NDArray[np.float32], features: NDArray[np.integer]) -> NDArray[np.uint64]:
     """Return integers that sort by feature, then by value."""
-    bits = (values + np.float32(0.0)).view(np.uint32)  # adding zero makes -0.0 equal to 0.0
-    negative = (bits >> np.uint32(31)).astype(bool)
-    ordered = np.where(negative, ~bits, bits | np.uint32(2**31))
-    return (features.astype(np.uint64) << np.uint64(32)) | ordered.astype(np.uint64)
+    bits = (values + np.float32(0)).view(np.int32)  # adding zero makes -0.0 equal to 0.0
+    ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) + 2**31
+    return ((features.astype(np.int64) << 32) + ordered).view(np.uint64)
 
 
-def _masks(trees: Trees, root: int, exits: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
-    """Yield every test of a tree's heaviest part with the mask of the exits kept by rows that fail; fill in `exits`."""
-    inner = _heaviest(trees, root)
-    count = 0
-    started: dict[int, int] = {}
-    stack = [(root, False)]
-    while stack:
-        node, left_is_done = stack.pop()
-        if node not in inner:
-            exits[count] = node
-            count += 1
-        elif left_is_done:
-            yield node, ALL ^ ((1 << count) - (1 << started[node]))
-            stack.append((int(trees.right[node]), False))
-        else:
-            started[node] = count
-            stack += [(node, True), (int(trees.left[node]), False)]
+def _masks(shape: _Shape, roots: range) -> _Part:
+    """Return the masked parts of neighbouring trees."""
+    exits = np.zeros((len(roots), BITS), np.intp)
+    tests: list[tuple[int, int, int]] = []
+    for tree, root in enumerate(roots):
+        order = _in_order(_heaviest(root, shape), root, shape.left)
+        passed = 0
+        for node, started in order:
+            if started is None:
+                exits[tree, passed] = node
+                passed += 1
+            else:
+                tests.append((node, tree, ALL ^ ((1 << passed) - (1 << started))))
+    nodes, owners, kept = zip(*tests, strict=True) if tests else ((), (), ())
+    return _Part(exits.ravel(), np.array(nodes, np.intp), np.array(owners, np.intp), np.array(kept, np.uint64))
 
 
-def _heaviest(trees: Trees, root: int) -> set[int]:
-    """Return inner nodes from the root down, those with most training samples first, as many as leave `BITS` exits."""
-    inner: set[int] = set()
-    heap = [(0, root)]
-    while heap and len(inner) < BITS - 1:
+def _worth(trees: Trees) -> NDArray[np.float64]:
+    """Return, for each node, the training samples of a leaf below it per split on the way there, for the best leaf."""
+    samples, splits = trees.samples.astype(np.float64), np.zeros(trees.samples.size)
+    for level in trees.levels[:0:-1]:
+        kept = np.arange(level.start, level.stop, 2)
+        kept += samples[kept + 1] / (splits[kept + 1] + 1) > samples[kept] / (splits[kept] + 1)
+        parents = trees.parents[kept]
+        samples[parents], splits[parents] = samples[kept], splits[kept] + 1
+    return samples / np.maximum(splits, 1)
+
+
+def _heaviest(root: int, shape: _Shape) -> set[int]:
+    """Return inner nodes from the root down, the most worthwhile first, as many as leave `BITS` exits."""
+    chosen: set[int] = set()
+    heap = [(0.0, root)]
+    while heap and len(chosen) < BITS - 1:
         _, node = heappop(heap)
-        if trees.feature[node] >= 0:
-            inner.add(node)
-            for child in (int(trees.left[node]), int(trees.right[node])):
-                heappush(heap, (-int(trees.samples[child]), child))
-    return inner
+        if shape.inner[node]:
+            chosen.add(node)
+            for child in (shape.left[node], shape.left[node] + 1):
+                heappush(heap, (-shape.worth[child], child))
+    return chosen
+
+
+def _in_order(chosen: set[int], root: int, left: list[int]) -> Iterator[tuple[int, int | None]]:
+    """Yield each exit with None, and each chosen node, after its left exits, with the number of exits before these."""
+    exits = 0
+    stack: list[tuple[int, int | None]] = [(root, None)]
+    while stack:
+        node, started = stack.pop()
+        if started is not None:
+            yield node, started
+            stack.append((left[node] + 1, None))
+        elif node in chosen:
+            stack += [(node, exits), (left[node], None)]
+        else:
+            yield node, None
+            exits += 1

@@ -134,7 +134,8 @@ class Registry:
     def manifest(self, version: str) -> dict[str, Any]:
         """Return the model's manifest with `version`, `created_at`, `files` and `libraries`, its signature checked."""
         manifest = self._verified(version)
-        return manifest["model"] | {name: manifest[name] for name in ("version", "created_at", "files", "libraries")}
+        kept = ("version", "created_at", "files", "libraries")
+        return {**manifest["model"], **{name: manifest[name] for name in kept}}
 
     def versions(self) -> list[dict[str, Any]]:
         """Return a summary of each version, newest first.

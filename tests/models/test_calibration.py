@@ -48,7 +48,7 @@ def exponential(rng: np.random.Generator, n: int) -> Floats:
 
 def two_strongest(rng: np.random.Generator, n: int) -> Floats:
     evidence = rng.exponential(1.44, (n, 8)) * (rng.random((n, 8)) < 0.5)
-    return np.sort(evidence, axis=1)[:, -2:].sum(axis=1)
+    return np.asarray(np.sort(evidence, axis=1)[:, -2:].sum(axis=1))
 
 
 def normal(rng: np.random.Generator, n: int) -> Floats:

@@ -25,18 +25,18 @@ def rows(n: int, seed: int = 0) -> Floats:
     return rng.exponential(2.0, (n, D)) * (rng.random((n, D)) < 0.5)
 
 
-def fitted(max_samples: int, n_trees: int, n: int = 6_000) -> Any:
+def fitted(max_samples: int, n_trees: int, n: int = 6_000) -> IsolationForest:
     forest = IsolationForest(n_estimators=n_trees, max_samples=max_samples, random_state=3)
     return forest.fit(rows(n).astype(np.float32))
 
 
 @pytest.fixture(scope="module")
-def sklearn_forest() -> Any:
+def sklearn_forest() -> IsolationForest:
     return fitted(4096, 40)
 
 
 @pytest.fixture(scope="module")
-def forest(sklearn_forest: Any) -> FlatForest:
+def forest(sklearn_forest: IsolationForest) -> FlatForest:
     return compile_forest(sklearn_forest)
 
 
@@ -55,12 +55,12 @@ def test_scores_equal_those_of_scikit_learn(max_samples: int, n_trees: int, n: i
 
 @settings(deadline=None)
 @given(hnp.arrays(np.float64, (5, D), elements=st.floats(-FLOAT32_MAX, FLOAT32_MAX)))
-def test_scores_equal_for_any_finite_row(sklearn_forest: Any, forest: FlatForest, asked: Floats) -> None:
+def test_scores_equal_for_any_finite_row(sklearn_forest: IsolationForest, forest: FlatForest, asked: Floats) -> None:
     """Negative, tiny, huge and negative-zero values take the way that scikit-learn takes."""
     assert np.abs(forest.score(asked) + sklearn_forest.score_samples(asked)).max() < 1e-9
 
 
-def test_ties_at_thresholds_go_the_same_way(sklearn_forest: Any, forest: FlatForest) -> None:
+def test_ties_at_thresholds_go_the_same_way(sklearn_forest: IsolationForest, forest: FlatForest) -> None:
     """On, just below and just above every threshold of a tree the scores agree."""
     tree = sklearn_forest.estimators_[0].tree_
     inner = np.flatnonzero(tree.children_left >= 0)
@@ -152,7 +152,7 @@ SMALL = compile_forest(fitted(32, 4, n=200))
 
 @settings(max_examples=400, deadline=None)
 @given(
-    st.sampled_from(["feature", "threshold", "left", "right", "samples", "roots", "shape"]),
+    st.sampled_from(["feature", "threshold", "samples", "shape"]),
     st.integers(0, 10**6),
     st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-2, 150), st.sampled_from([np.nan, np.inf, -np.inf, 0.5])),
 )
@@ -170,8 +170,6 @@ def test_corrupted_arrays_are_refused_or_harmless(name: str, place: int, value: 
     scores = forest.score(np.zeros((3, forest.n_features)))
     assert ((scores > 0) & (scores <= 1)).all()
     assert np.isfinite(forest.attribute(np.zeros((3, forest.n_features)))).all()
-    if name in {"left", "right", "roots"}:
-        assert (arrays[name] == SMALL.arrays()[name]).all()
 
 
 @settings(max_examples=200, deadline=None)
@@ -179,15 +177,11 @@ def test_corrupted_arrays_are_refused_or_harmless(name: str, place: int, value: 
 def test_arbitrary_arrays_are_refused_or_harmless(data: st.DataObject) -> None:
     """Arrays that were never a forest give ArtefactError or a forest that answers."""
     n = data.draw(st.integers(1, 12))
-    near = st.integers(-2, n + 1)
     arrays: dict[str, Any] = {
-        name: data.draw(hnp.arrays(np.int32, n, elements=near)) for name in ("left", "right", "samples")
-    }
-    arrays |= {
         "feature": data.draw(hnp.arrays(np.int32, n, elements=st.integers(-1, 1))),
         "threshold": data.draw(hnp.arrays(np.float32, n, elements=st.floats(-2, 2, width=32))),
-        "roots": data.draw(hnp.arrays(np.int32, st.integers(0, 3), elements=near)),
-        "shape": np.array([2, 12], np.int64),
+        "samples": data.draw(hnp.arrays(np.int32, n, elements=st.integers(1, 4))),
+        "shape": np.array([data.draw(st.integers(-1, n + 1)), 2, data.draw(st.integers(1, 4))], np.int64),
     }
     try:
         forest = FlatForest.from_arrays(arrays)
@@ -199,19 +193,26 @@ def test_arbitrary_arrays_are_refused_or_harmless(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"left": None}, "expected arrays"),
+        ({"samples": None}, "expected arrays"),
         ({"extra": np.zeros(1)}, "expected arrays"),
         ({"feature": SMALL.trees.feature.astype(np.int64)}, "int32"),
         ({"feature": SMALL.trees.feature[None]}, "vector"),
         ({"threshold": np.array([object()])}, "float32"),
         ({"samples": SMALL.trees.samples[:-1]}, "differ in length"),
-        ({"roots": np.zeros(0, np.int32)}, "trees must number"),
-        ({"roots": SMALL.trees.roots[::-1].copy()}, "ascend"),
-        ({"roots": np.append(SMALL.trees.roots, np.int32(10**6))}, "outside"),
-        ({"shape": np.array([0, 32])}, "columns"),
-        ({"shape": np.array([2**40, 32])}, "columns"),
-        ({"shape": np.array([D, 0])}, "max_samples"),
-        ({"shape": np.array([D])}, "two numbers"),
+        ({"samples": SMALL.trees.samples[::-1]}, "do not add up"),
+        ({"samples": SMALL.trees.samples - 1}, "no training rows"),
+        ({"threshold": SMALL.trees.threshold + np.float32(np.inf)}, "finite"),
+        ({"feature": np.zeros_like(SMALL.trees.feature)}, "do not add up|no trees"),
+        ({"feature": SMALL.trees.feature - 1}, "no column"),
+        ({"feature": SMALL.trees.feature[::-1]}, "no trees"),
+        ({"feature": SMALL.trees.feature + np.int32(D)}, "no column"),
+        ({"shape": np.array([4, 0, 32])}, "columns"),
+        ({"shape": np.array([4, 2**40, 32])}, "columns"),
+        ({"shape": np.array([4, D, 31])}, "max_samples"),
+        ({"shape": np.array([0, D, 32])}, "trees must number"),
+        ({"shape": np.array([2**40, D, 32])}, "trees must number"),
+        ({"shape": np.array([1_999, D, 32])}, "a root for each"),
+        ({"shape": np.array([D])}, "three numbers"),
     ],
 )
 def test_malformed_arrays_are_named(change: dict[str, Any], match: str) -> None:
@@ -223,23 +224,21 @@ def test_malformed_arrays_are_named(change: dict[str, Any], match: str) -> None:
 
 def test_endless_chain_is_refused() -> None:
     """A tree far deeper than any that a fit would grow is not walked."""
-    inner = 5_000
-    n = 2 * inner + 1
-    odd = np.arange(n) % 2 == 0
-    odd[-1] = False
-    parents = np.arange(0, n - 1, 2)
-    left, right = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
-    left[parents], right[parents] = parents + 1, parents + 2
-    samples = np.ones(n, np.int32)
-    samples[parents] = np.arange(inner + 1, 1, -1)
-    arrays = {
-        "feature": np.where(odd, 0, -1).astype(np.int32),
-        "threshold": np.zeros(n, np.float32),
-        "left": left,
-        "right": right,
+    splits = 5_000
+    feature = np.full(2 * splits + 1, -1, np.int32)
+    feature[0] = 0
+    feature[1:-2:2] = 0
+    samples = np.ones(feature.size, np.int32)
+    samples[feature >= 0] = np.arange(splits + 1, 1, -1)
+    arrays: dict[str, Any] = {
+        "feature": feature,
+        "threshold": np.zeros(feature.size, np.float32),
         "samples": samples,
-        "roots": np.zeros(1, np.int32),
-        "shape": np.array([1, inner + 1], np.int64),
+        "shape": np.array([1, 1, splits + 1], np.int64),
     }
-    with pytest.raises(ArtefactError, match="deeper"):
+    with pytest.raises(ArtefactError, match="at most 64 levels"):
         FlatForest.from_arrays(arrays)
+    short = {"feature": feature[-41:].copy(), "threshold": np.zeros(41, np.float32), "samples": samples[-41:].copy()}
+    short["feature"][0] = 0
+    short["samples"][0] = 21
+    assert FlatForest.from_arrays({**short, "shape": np.array([1, 1, 21])}).score([[1.0]]) < 1
