@@ -18,6 +18,7 @@ from service.storage import CursorError
 
 SHOWN_WORKLOADS = 24
 PAGE = 50
+PAGE_OF_ONE = 20
 
 blueprint = Blueprint("dashboard", __name__, template_folder="templates", static_folder="static")
 
@@ -113,7 +114,7 @@ def _scores_of(workload: str, filters: Filters) -> tuple[list[Score], str | None
     severity = None if filters.severity == "none" else filters.severity
     try:
         return state().home.store.query(
-            workload=workload, severity=severity, order=filters.order, limit=PAGE, cursor=filters.cursor
+            workload=workload, severity=severity, order=filters.order, limit=PAGE_OF_ONE, cursor=filters.cursor
         )
     except CursorError as error:
         raise UnprocessableEntity(str(error)) from None
