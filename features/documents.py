@@ -10,13 +10,15 @@ import msgspec
 from features.protocols import Record
 
 LARGEST_DOCUMENT = 16 * 2**20
+MOST_LINES = 500_000  # each line held costs a hundred bytes beside its own
 DEEPEST = 128
 _SHORTEST_CUT = LARGEST_DOCUMENT // 4  # pieces of UTF-16 are counted in characters
 BLANK = b" \t\r\n\x00\x1e"  # crashes leave zero bytes, RFC 7464 puts a record separator before each document
 
 _decode = msgspec.json.Decoder().decode
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
-_PARTNER = {0x7D: 0x7B, 0x5D: 0x5B}
+_QUOTE = ord('"')
+_PARTNER = {ord("}"): ord("{"), ord("]"): ord("[")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +108,21 @@ class JsonDocuments:
         return (line, Malformed.of(raw, reason)), again
 
     def _read(self, line: int, raw: bytes) -> "Iterator[Outcome | _Failure]":
-        at = 0
+        at, in_array = 0, self._in_array
         while at < len(raw):
             if not self._pending:
                 at = self._start(raw, at)
                 if at == len(raw):
                     return
                 if raw[at] not in b"{[":
+                    self._in_array = in_array  # `[INFO] ...` begins no array
                     yield line, Malformed.of(raw[at:], "not JSON")
                     return
             end = self._end(raw, at)
             self._pending.append((line, raw[at : len(raw) - len(self._carry)] if end < 0 else raw[at:end]))
             self._size += len(self._pending[-1][1]) + len(self._carry)
-            if self._size > LARGEST_DOCUMENT:
-                yield _Failure(f"document is larger than {LARGEST_DOCUMENT} bytes")
+            if self._size > LARGEST_DOCUMENT or len(self._pending) > MOST_LINES:
+                yield _Failure(f"document is larger than {LARGEST_DOCUMENT} bytes or {MOST_LINES} lines")
                 return
             if end == _INCOMPLETE:
                 return
@@ -160,7 +163,7 @@ class JsonDocuments:
         """Find where the document underway ends; negative if not in this line, or never."""
         for token in _TOKEN.finditer(raw, at):
             byte = raw[token.start()]
-            if byte == 0x22:
+            if byte == _QUOTE:
                 if token.end() - token.start() == 1:
                     if raw.endswith(b"\n"):  # JSON allows no line break within a string
                         return _BROKEN

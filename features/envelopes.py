@@ -4,39 +4,48 @@ Only envelopes that a platform writes itself are opened. The text that a contain
 Docker json-file line, is never read as a record: whoever runs in the container would write the evidence.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from features.documents import Malformed, decode_line
+from features.google_audit import kubernetes_event
 from features.protocols import Record
 
 # registry notifications; Kubernetes lists; Azure Event Hub; CloudTrail-like files; CloudWatch subscriptions
 _LISTS = ("events", "items", "records", "Records", "logEvents")
-# collectors that put the record under one key: Splunk HEC, Graylog, Fluent Bit with a parser, labelled test sets
-_OBJECTS = ("event", "log", "message", "objectpayload")
+# collectors that put the record under one key: Splunk HEC, Panther
+_OBJECTS = ("event",)
 
 
 def unwrap(record: Record) -> Iterator[Record | Malformed] | None:
-    """Open an envelope; none if the record is not one."""
-    if isinstance(payload := record.get("protoPayload"), dict) and "methodName" in payload:
-        return _google(record, payload)
+    """Open an envelope; none if the record is not one.
+
+    Raises
+    ------
+    RecordError
+        If it is one and its content is not as its platform writes it.
+    """
+    if "protoPayload" in record:
+        return iter([kubernetes_event(record)])
     for key in _LISTS:
         if isinstance(value := record.get(key), list):
             return _elements(key, value)
-    properties = record.get("properties")
-    if isinstance(properties, dict):
-        if isinstance(properties.get("log"), str):  # AKS: a JSON document inside a JSON string
-            return _decoded("properties.log", properties["log"])
-        if isinstance(properties.get("log"), dict):
-            return iter([properties["log"]])
     for key in _OBJECTS:
         if isinstance(value := record.get(key), dict):
             return iter([value])
-    if "timestamp" in record and isinstance(record.get("message"), str) and "id" in record:  # one CloudWatch log event
-        return _decoded("message", record["message"])
-    if isinstance(record.get("@message"), str):
-        return _decoded("@message", record["@message"])
+    return _from_text(record)
+
+
+def _from_text(record: Record) -> Iterator[Record | Malformed] | None:
+    properties = record.get("properties")
+    for key, value in (
+        ("properties.log", properties.get("log") if isinstance(properties, dict) else None),  # AKS
+        ("message", record.get("message") if "timestamp" in record and "id" in record else None),  # CloudWatch
+        ("@message", record.get("@message")),  # CloudWatch Logs Insights
+    ):
+        if isinstance(value, str):
+            inner = decode_line(value.encode("utf-8", "replace"))
+            return iter([Malformed(f"{key} holds no JSON object", value[:200]) if inner is None else inner])
     return None
 
 
@@ -47,47 +56,3 @@ def _elements(key: str, value: list[Any]) -> Iterator[Record | Malformed]:
             if isinstance(element, dict)
             else Malformed(f"element of {key} is not an object", str(element)[:200])
         )
-
-
-def _decoded(key: str, value: str) -> Iterator[Record | Malformed]:
-    inner = decode_line(value.encode("utf-8", "replace"))
-    yield Malformed(f"{key} holds no JSON object", value[:200]) if inner is None else inner
-
-
-_GOOGLE_METHOD = re.compile(r"io\.k8s\.(?:.+\.)?v\d\w*\.(.+)\.(\w+)")
-_GOOGLE_REFUSED = 7  # google.rpc.Code.PERMISSION_DENIED
-
-
-def _google(entry: Record, payload: dict[str, Any]) -> Iterator[Record | Malformed]:
-    """Write an entry of Google Cloud's audit log of GKE as the audit event it was made from."""
-    method = _GOOGLE_METHOD.fullmatch(str(payload["methodName"]))
-    if method is None:
-        yield Malformed("audit log entry of Google Cloud, of no Kubernetes API", str(payload["methodName"])[:200])
-        return
-    resource, _, subresource = method[1].partition(".")
-    path = str(payload.get("resourceName") or "").split("/")
-    places = dict(zip(path, path[1:], strict=False))
-    caller, status = payload.get("requestMetadata"), payload.get("status")
-    caller, status = caller if isinstance(caller, dict) else {}, status if isinstance(status, dict) else {}
-    who = payload.get("authenticationInfo")
-    granted = [a.get("granted") for a in payload.get("authorizationInfo") or [] if isinstance(a, dict)]
-    refused = status.get("code") == _GOOGLE_REFUSED
-    yield {
-        "auditID": entry.get("insertId"),
-        "verb": method[2],
-        "user": {"username": who.get("principalEmail") if isinstance(who, dict) else None},
-        "sourceIPs": [caller["callerIp"]] if caller.get("callerIp") else [],
-        "userAgent": caller.get("callerSuppliedUserAgent"),
-        "objectRef": {
-            "resource": resource,
-            "subresource": subresource or None,
-            "namespace": places.get("namespaces"),
-            "name": places.get(resource),
-        },
-        "requestURI": f"/{payload.get('resourceName') or ''}",
-        "requestObject": payload.get("request") if isinstance(payload.get("request"), dict) else None,
-        "responseObject": payload.get("response") if isinstance(payload.get("response"), dict) else None,
-        "responseStatus": {"code": 403} if refused else {},
-        "annotations": {"authorization.k8s.io/decision": "allow" if all(granted) and not refused else "forbid"},
-        "requestReceivedTimestamp": entry.get("timestamp") or payload.get("timestamp"),
-    }

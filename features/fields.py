@@ -11,7 +11,7 @@ from typing import Any
 from features.protocols import RecordError
 
 _LARGEST = 2**63 - 1
-_LATEST = 253_402_300_799_000_000  # 9999-12-31T23:59:59Z, the last second that a Python datetime can show
+_LATEST = 4_102_444_800_000_000  # 2100-01-01T00:00:00Z; beyond it lie broken clocks, each with a day of its own
 _BRACKETED = re.compile(r"\[([^\]]+)\](?::\d+)?")
 
 
@@ -132,7 +132,7 @@ def moment(value: object, field: str) -> int:
     Raises
     ------
     RecordError
-        If it is no time, or one before 1970 or after 9999.
+        If it is no time, or one before 1970 or after 2099.
     """
     if type(value) is float or type(value) is int:
         micros = round(value * 1_000_000) if isfinite(value) else -1
@@ -140,9 +140,9 @@ def moment(value: object, field: str) -> int:
         micros = _parsed(value, field)
     else:
         raise RecordError(f"{field} is missing" if value in (None, "") else f"{field} is not a time")
-    if 0 <= micros <= _LATEST:
+    if 0 <= micros < _LATEST:
         return micros
-    raise RecordError(f"{field} is {value}, outside 1970 to 9999")
+    raise RecordError(f"{field} is {value}, outside 1970 to 2099")
 
 
 def _parsed(value: str, field: str) -> int:

@@ -15,6 +15,7 @@ from features.records import RecordFile, expand
 
 _DEEPEST_ENVELOPE = 4
 _SHOWN_KEYS = 8
+_BATCH_BYTES = 64 * 2**20  # of text: few records may be large ones
 
 
 class IngestError(Exception):
@@ -108,13 +109,14 @@ def _existing(paths: Sequence[Path]) -> list[Path]:
 
 
 def _read_file(path: Path, router: "_Router", batch_rows: int) -> Iterator[Batch]:
-    file, before = RecordFile(path), 0
+    file, before, size = RecordFile(path), 0, 0
     try:
         for line, outcome in file:
             router.take(line, outcome)
-            if len(router.rows) >= batch_rows or len(router.rejects) >= batch_rows:
+            full = len(router.rows) >= batch_rows or len(router.rejects) >= batch_rows
+            if full or file.size - size >= _BATCH_BYTES:
                 yield router.batch(file.consumed() - before)
-                before = file.consumed()
+                before, size = file.consumed(), file.size
     except OSError as error:
         raise IngestError(f"{path} cannot be read: {error.strerror or error}") from error
     yield router.batch(file.consumed() - before)
@@ -143,7 +145,11 @@ class _Router:
         if (source := self._source(outcome)) is not None:
             self._parse(line, source, outcome)
             return
-        inner = unwrap(outcome) if depth < _DEEPEST_ENVELOPE else None
+        try:
+            inner = unwrap(outcome) if depth < _DEEPEST_ENVELOPE else None
+        except RecordError as error:
+            self._reject(line, str(error), str(outcome)[:200])
+            return
         if inner is None:
             keys = ", ".join(sorted(map(str, outcome))[:_SHOWN_KEYS])
             self._reject(line, f"no source knows a record with the keys {keys or '(none)'}", str(outcome)[:200])

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from features.configuration import pod_tokens
 from features.fields import address_or_none, items, mapping, text
 from features.identity import kubernetes_workload
 from features.images import image_columns
+from features.pod_configuration import pod_tokens
 from features.protocols import Row
 
 # resource: the kind its template belongs to, and the way down to the pod spec
@@ -19,6 +19,8 @@ TEMPLATES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "jobs": ("Job", ("spec", "template", "spec")),
     "cronjobs": ("CronJob", ("spec", "jobTemplate", "spec", "template", "spec")),
 }
+
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 def config_rows(resource: str, namespace: str, manifest: Mapping[str, Any]) -> Iterator[Row]:
@@ -44,7 +46,7 @@ def config_rows(resource: str, namespace: str, manifest: Mapping[str, Any]) -> I
     owner = controller(manifest)
     if resource in TEMPLATES and owner is None and name:
         owner = (kind, name)
-    for entry in (*items(spec.get("initContainers"), "initContainers"), *items(spec.get("containers"), "containers")):
+    for entry in (entry for field in _CONTAINERS for entry in items(spec.get(field), field)):
         container = mapping(entry, "containers")
         called = text(container.get("name"), "containers.name")
         row: Row = {

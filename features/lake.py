@@ -16,6 +16,8 @@ from features.events import EVENT_SCHEMA, conform
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = 86_400_000_000
+MOST_SMALL_FILES = 64  # of one day; an intake that adds a few events at a time would leave a file for each
+_SMALL = 8 * 2**20
 
 
 class _File(NamedTuple):
@@ -30,7 +32,8 @@ class Lake:
     """Events under one directory, `date=YYYY-MM-DD/FIRST-LAST-CONTENT.parquet`.
 
     Each event is kept once, by `event_id`. The id is made of the event's time among others, so only files whose
-    span of time overlaps the new events can hold duplicates of them; the spans stand in the names.
+    span of time overlaps the new events can hold duplicates of them; the spans stand in the names. Small files of a
+    day are merged once they are many, while nobody reads.
     """
 
     def __init__(self, root: Path) -> None:
@@ -48,7 +51,7 @@ class Lake:
             return 0
         events = conform(events).unique("event_id", keep="first", maintain_order=True).sort("ts", "event_id")
         days = events.select(pl.col("ts").to_physical().floordiv(_DAY).alias("day")).to_series()
-        with self._locked():
+        with self._locked("append", fcntl.LOCK_EX):
             return sum(
                 self._append_day(_EPOCH.date() + timedelta(days=day), events.filter(days == day))
                 for day in days.unique().sort()
@@ -73,25 +76,19 @@ class Lake:
         wanted = list(EVENT_SCHEMA) if columns is None else list(columns)
         first = 0 if since is None else _micros(since)
         last = None if until is None else _micros(until) - 1
-        paths = [file.path for file in self._files(first, last)]
-        if not paths:
-            return conform(pl.DataFrame()).select(wanted)
-        query = pl.scan_parquet(
-            paths,
-            schema=EVENT_SCHEMA,
-            missing_columns="insert",
-            extra_columns="ignore",
-            hive_partitioning=False,
-            glob=False,
-        )
-        if since is not None:
-            query = query.filter(pl.col("ts") >= since)
-        if until is not None:
-            query = query.filter(pl.col("ts") < until)
-        if kinds is not None:
-            query = query.filter(pl.col("kind").is_in(sorted(kinds)))
-        read = query.select(list(dict.fromkeys([*wanted, "ts", "event_id"]))).collect()
-        return read.sort("ts", "event_id").select(wanted)
+        with self._locked("files", fcntl.LOCK_SH):
+            paths = [file.path for file in self._files(first, last)]
+            if not paths:
+                return conform(pl.DataFrame()).select(wanted)
+            query = _scan(paths)
+            if since is not None:
+                query = query.filter(pl.col("ts") >= since)
+            if until is not None:
+                query = query.filter(pl.col("ts") < until)
+            if kinds is not None:
+                query = query.filter(pl.col("kind").is_in(sorted(kinds)))
+            read = query.select(list(dict.fromkeys([*wanted, "ts", "event_id"]))).collect()
+        return _once(read).select(wanted)
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Give the times of the first and the last event; none if there are no events."""
@@ -115,21 +112,52 @@ class Lake:
         if events.is_empty():
             return 0
         directory.mkdir(mode=0o700, exist_ok=True)
-        times = events["ts"].to_physical()
-        content = hashlib.sha256(events["event_id"].to_numpy().tobytes()).hexdigest()[:16]
-        _write(events, directory / f"{times[0]}-{times[-1]}-{content}.parquet")
+        _write(events, directory)
+        self._merge_small(directory)
         return events.height
+
+    def _merge_small(self, directory: Path) -> None:
+        small = [path for path in directory.glob("*.parquet") if path.stat().st_size < _SMALL]
+        if len(small) <= MOST_SMALL_FILES:
+            return
+        try:
+            with self._locked("files", fcntl.LOCK_EX | fcntl.LOCK_NB):
+                # killed between the two steps, the events are there twice: reading and the next merge see to that
+                merged = _write(_once(_scan(sorted(small)).collect()), directory)
+                for path in small:
+                    if path != merged:
+                        path.unlink()
+        except BlockingIOError:  # somebody reads; a later append will merge
+            return
 
     def _files(self, first: int, last: int | None) -> Iterator[_File]:
         for directory in sorted(self.root.glob("date=*")):
             yield from (file for file in _listed(directory) if _overlap(file, first, last))
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep two processes from adding the same events at once."""
-        with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    def _locked(self, what: str, how: int) -> Iterator[None]:
+        """Hold a lock between processes: `append` keeps two from adding the same, `files` keeps files in place."""
+        with (self.root / f".{what}.lock").open("w") as lock:
+            fcntl.flock(lock, how)
             yield
+
+
+def _scan(paths: Sequence[Path]) -> pl.LazyFrame:
+    return pl.scan_parquet(
+        list(paths),
+        schema=EVENT_SCHEMA,
+        missing_columns="insert",
+        extra_columns="ignore",
+        hive_partitioning=False,
+        glob=False,
+    )
+
+
+def _once(events: pl.DataFrame) -> pl.DataFrame:
+    """Sort events by time and id, each once."""
+    events = events.sort("ts", "event_id")
+    repeated = events.select(again=pl.col("event_id").eq(pl.col("event_id").shift()).fill_null(value=False)).to_series()
+    return events.filter(~repeated) if repeated.any() else events
 
 
 def _listed(directory: Path) -> Iterator[_File]:
@@ -142,17 +170,22 @@ def _overlap(file: _File, first: int, last: int | None) -> bool:
     return file.last >= first and (last is None or file.first <= last)
 
 
-def _write(events: pl.DataFrame, path: Path) -> None:
+def _write(events: pl.DataFrame, directory: Path) -> Path:
+    """Write sorted events as one file, whole or not at all."""
+    first, last = events["ts"].to_physical()[0], events["ts"].to_physical()[-1]
+    content = hashlib.sha256(events["event_id"].to_numpy().tobytes()).hexdigest()[:16]
+    path = directory / f"{first}-{last}-{content}.parquet"
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - the mode counts from the first byte
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a path would be opened before its mode is narrowed
             events.write_parquet(file, compression="zstd", statistics=True)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+    return path
 
 
 def _micros(moment: datetime) -> int:

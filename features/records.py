@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 from features.documents import BLANK, LARGEST_DOCUMENT, JsonDocuments, Malformed, Outcome, decode_line
 from features.zeek_tsv import ZeekTable, is_header
@@ -38,7 +38,8 @@ class RecordFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._raw: IO[bytes] | None = None
+        self._raw: io.BufferedReader | None = None
+        self._reader = RecordReader()
         self._consumed = 0
 
     def consumed(self) -> int:
@@ -47,27 +48,31 @@ class RecordFile:
             self._consumed = self._raw.tell()
         return self._consumed
 
+    @property
+    def size(self) -> int:
+        """Bytes of decompressed text read so far."""
+        return self._reader.size
+
     def __iter__(self) -> Iterator[Outcome]:
         with self.path.open("rb") as raw:
             self._raw = raw
-            start = cast("io.BufferedReader", raw).peek(4)
+            start = raw.peek(4)
             for magic, what in _NOT_TEXT.items():
                 if start.startswith(magic):
                     yield 1, Malformed(what, "")
                     return
-            reader = RecordReader()
             try:
                 with _lines(raw) as readline:
-                    yield from reader.read(readline)
+                    yield from self._reader.read(readline)
             except (zlib.error, gzip.BadGzipFile, EOFError) as error:
-                yield reader.line, Malformed(f"compressed data are damaged after this line: {error}", "")
+                yield self._reader.line, Malformed(f"compressed data are damaged after this line: {error}", "")
             finally:
                 self.consumed()
 
 
 @contextmanager
-def _lines(raw: IO[bytes]) -> Iterator[ReadLine]:
-    buffered = cast("io.BufferedReader", raw)
+def _lines(raw: io.BufferedReader) -> Iterator[ReadLine]:
+    buffered = raw
     if buffered.peek(2)[:2] == _GZIP:
         buffered = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=raw)), 1 << 18)
     start = buffered.peek(3)[:3]
@@ -84,10 +89,10 @@ def _lines(raw: IO[bytes]) -> Iterator[ReadLine]:
 
 
 class RecordReader:
-    """Reads records from lines; `line` is the number of the latest."""
+    """Reads records from lines; `line` is the number of the latest, `size` the bytes read."""
 
     def __init__(self) -> None:
-        self.line = 0
+        self.line = self.size = 0
         self._documents, self._table = JsonDocuments(), ZeekTable()
 
     def read(self, readline: ReadLine) -> Iterator[Outcome]:
@@ -101,8 +106,8 @@ class RecordReader:
         documents = self._documents
         begins_line = True
         while piece := readline(LONGEST_LINE):
-            if begins_line:
-                self.line += 1
+            self.line += begins_line
+            self.size += len(piece)
             underway = documents.underway
             if begins_line and not underway and piece[0] == _BRACE and (record := decode_line(piece)) is not None:
                 yield self.line, record  # by far the most frequent case

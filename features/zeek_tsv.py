@@ -10,13 +10,13 @@ from features.protocols import Record
 _HEX = re.compile(r"\\x([0-9a-fA-F]{2})")
 _FRACTIONS = {"double", "interval", "time"}
 _WHOLE = {"count", "int", "port"}
-HEADER_WORDS = (b"#separator", b"#set_separator", b"#empty_field", b"#unset_field", b"#path", b"#open", b"#close")
-HEADER_WORDS += (b"#fields", b"#types")
+_HEADER = ("separator", "set_separator", "empty_field", "unset_field", "path", "open", "close", "fields", "types")
+_HEADER_WORDS = tuple(f"#{word}".encode() for word in _HEADER)
 
 
 def is_header(line: bytes) -> bool:
     """Say whether a line is one of a Zeek header or footer."""
-    return line.startswith(HEADER_WORDS)
+    return line.startswith(_HEADER_WORDS)
 
 
 def _unescape(value: str) -> str:

@@ -17,7 +17,7 @@ from models.leaf_hops import LeafHops
 from models.leaf_masks import LeafMasks
 from models.trees import Trees
 
-BLOCK = 8192  # rows
+BLOCK = 2048  # rows
 EXACT = 2.0**-34  # path lengths are multiples of it, so that their sums are exact in any order
 MAX_NODES = 1_000_000
 MAX_TREES = 2_000

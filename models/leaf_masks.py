@@ -23,7 +23,7 @@ from models.trees import Trees
 BITS = 64
 ALL = 2**BITS - 1
 GROUP = 100  # trees; smaller tables stay in the cache, larger groups take fewer calls
-CHUNK = 512  # rows
+CHUNK = 256  # rows
 FEW = 32  # rows whose masks for all features fit into the cache
 EARLY = -1.0
 

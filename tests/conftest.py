@@ -1,7 +1,15 @@
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from benchmarks.estate.__main__ import arguments, run
+from features.ingest import read_events
+from features.lake import Lake
+from models.detector import Detector
+from models.training import train
+from tests.estates import Estate
 
 
 @pytest.hookimpl(wrapper=True)
@@ -18,3 +26,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.outcome = "failed"
         report.longrepr = f"an engine test must not skip in CI: {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    """Twelve workloads over three days, two of them to learn from, with six attacks on the third."""
+    folder = tmp_path_factory.mktemp("estate")
+    start = datetime(2026, 9, 7, tzinfo=UTC)
+    run(arguments(["--out", str(folder), "--workloads", "12", "--days", "3", "--learn-days", "2", "--flows", "20000"]))
+    lake = Lake(folder / "lake")
+    for batch in read_events([folder / "learn", folder / "watch"]):
+        lake.append(batch.events)
+    return Estate(folder, lake, start + timedelta(days=2))
+
+
+@pytest.fixture(scope="session")
+def detector(estate: Estate) -> Detector:
+    """A detector trained on the estate's first two days."""
+    return train(estate.lake, until=estate.until)[0]

@@ -52,7 +52,7 @@ class DockerEvents:
             "ts": ts,
             "host": text(record.get("host"), "host") or host,
             "action": verb,
-            "record_id": f"{instant} {action} {identity} {attributes.get('execID', '')}",
+            "record_id": f"{instant} {action} {identity} {attributes.get('execID') or attributes.get('container', '')}",
         }
         if kind == "container":
             _container(row, verb, detail.strip(), identity, attributes, record)
@@ -77,9 +77,7 @@ def _attribute(attributes: Mapping[str, Any], key: str) -> str | None:
     return text(attributes.get(key), f"Actor.Attributes.{key}")
 
 
-def _container(
-    row: Row, verb: str, detail: str, identity: str, attributes: Mapping[str, Any], record: Record
-) -> None:
+def _container(row: Row, verb: str, detail: str, identity: str, attributes: Mapping[str, Any], record: Record) -> None:
     name = _attribute(attributes, "name")
     image = _attribute(attributes, "image") or text(record.get("from"), "from")
     row["kind"] = "exec" if verb.startswith("exec_") or verb in _INTO_CONTAINER else "lifecycle"

@@ -161,6 +161,7 @@ def _debugged(request: _Request) -> Iterator[Row]:
     }
     row["container_name"] = text(container.get("name"), "ephemeralContainers.name")
     yield row | image_columns(text(container.get("image"), "ephemeralContainers.image"))
+    yield from _configured(request)
 
 
 def _addressed(request: _Request) -> Iterator[Row]:

@@ -9,6 +9,13 @@ _LARGEST_STATUS = 2**31 - 1
 _CONNECTION = ("orig_h", "orig_p", "resp_h", "resp_p")
 _DOTTED = tuple(f"id.{key}" for key in _CONNECTION)
 _UNDERSCORED = tuple(f"id_{key}" for key in _CONNECTION)
+# these tell logs without `uid` (files, dhcp, x509, pe, stats, reporter) from records of other tools that have a `ts`
+_MARKS = frozenset(
+    {
+        *("id.orig_h", "id_orig_h", "uids", "fuid", "conn_uids", "peer", "node", "note", "location", "ts_delta"),
+        *("machine", "fingerprint", "certificate.version", "certificate_version"),
+    }
+)
 
 
 class Zeek:
@@ -18,11 +25,15 @@ class Zeek:
 
     def recognises(self, record: Record) -> bool:
         """Say from the keys whether Zeek wrote this."""
-        return "ts" in record or "_path" in record
+        if "_path" in record or "@stream" in record:
+            return True
+        return "ts" in record and ("uid" in record or not _MARKS.isdisjoint(record))
 
     def parse(self, record: Record, host: str | None) -> list[Row]:
         """Turn one log entry into one row."""
         path = record.get("_path") or record.get("@stream")
+        if isinstance(path, str) and path.startswith("open_"):  # still open; its last entry will have the sums
+            return []
         parser = _PARSERS.get(path) if isinstance(path, str) else None
         if parser is None and (parser := _by_shape(record)) is None:
             return []
@@ -33,12 +44,8 @@ class Zeek:
 
 
 def _endpoints(record: Record) -> Row:
-    if "id.orig_h" in record:
-        keys, where = _DOTTED, record
-    elif "id_orig_h" in record:
-        keys, where = _UNDERSCORED, record
-    else:
-        keys, where = _CONNECTION, mapping(record.get("id"), "id")
+    keys = _DOTTED if "id.orig_h" in record else _UNDERSCORED if "id_orig_h" in record else _CONNECTION
+    where = mapping(record.get("id"), "id") if keys is _CONNECTION else record
     source, destination = address(where.get(keys[0]), "id.orig_h"), address(where.get(keys[2]), "id.resp_h")
     if source is None or destination is None:
         raise RecordError("id.orig_h or id.resp_h is missing")

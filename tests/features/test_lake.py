@@ -1,3 +1,4 @@
+import itertools
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from features.events import EVENT_SCHEMA, frame
-from features.lake import Lake
+from features.lake import MOST_SMALL_FILES, Lake
 
 START = datetime(2026, 9, 14, 23, 0, tzinfo=UTC)
 
@@ -55,7 +56,7 @@ def test_reading_does_not_depend_on_how_events_were_added(
     """Any split into batches, in any order, with overlaps, reads as the same frame."""
     whole = events(120)
     bounds = [0, *sorted(cuts), 120]
-    parts = [whole[max(0, a - 3) : b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [whole[max(0, a - 3) : b] for a, b in itertools.pairwise(bounds)]
     lake = Lake(tmp_path_factory.mktemp("lake"))
     added = sum(lake.append(parts[n]) for n in order if n < len(parts))
     assert added == 120
@@ -125,3 +126,42 @@ def test_events_written_before_a_column_existed_are_still_read(tmp_path: Path) -
     path = next(lake.root.rglob("*.parquet"))
     pl.read_parquet(path).drop("ja4").with_columns(pl.lit(1).alias("gone")).write_parquet(path)
     assert lake.read()["ja4"].null_count() == 5
+
+
+def test_many_small_additions_leave_few_files(tmp_path: Path) -> None:
+    """An intake of a few events at a time does not drown the lake in files, and loses nothing by it."""
+    lake, whole = Lake(tmp_path), events(200, step=timedelta(seconds=10))
+    for n in range(200):
+        assert lake.append(whole[n : n + 2]) == (2 if n == 0 else 1 if n < 199 else 0)
+    assert len(list(lake.root.rglob("*.parquet"))) <= MOST_SMALL_FILES + 1
+    assert_frame_equal(lake.read(), whole.sort("ts", "event_id"))
+
+
+def test_reading_while_files_are_merged_sees_each_event_once(tmp_path: Path) -> None:
+    """A reader beside a busy writer sees a growing lake, never a repeat and never a gap."""
+    whole = events(400, step=timedelta(seconds=10))
+    Lake(tmp_path).append(whole[:1])
+
+    def write() -> None:
+        for n in range(1, 400):
+            Lake(tmp_path).append(whole[n : n + 1])
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        seen = [0]
+        while not writing.done():
+            ids = Lake(tmp_path).read(columns=["event_id"])["event_id"]
+            assert ids.n_unique() == ids.len() >= seen[-1]
+            seen.append(ids.len())
+        writing.result()
+    assert_frame_equal(Lake(tmp_path).read(), whole.sort("ts", "event_id"))
+
+
+def test_merge_that_was_killed_half_way_repeats_nothing(tmp_path: Path) -> None:
+    """Merged and unmerged files beside each other read as each event once."""
+    lake = Lake(tmp_path)
+    lake.append(events(10)[:5])
+    lake.append(events(10)[5:])
+    half = next(lake.root.rglob("*.parquet"))
+    pl.read_parquet(half).write_parquet(half.with_name(half.name.replace(".parquet", "") + "0.parquet"))
+    assert_frame_equal(lake.read(), events(10).sort("ts", "event_id"))

@@ -49,10 +49,16 @@ def test_every_layout_of_json_gives_the_same_records(layout: str) -> None:
     assert malformed(content) == []
 
 
-@given(st.lists(st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8,
-).flatmap(lambda value: st.fixed_dictionaries({"value": st.just(value)}))), st.sampled_from(sorted(LAYOUTS)))
+@given(
+    st.lists(
+        st.recursive(
+            st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=8,
+        ).flatmap(lambda value: st.fixed_dictionaries({"value": st.just(value)}))
+    ),
+    st.sampled_from(sorted(LAYOUTS)),
+)
 def test_any_json_survives_any_layout(docs: list[dict[str, object]], layout: str) -> None:
     """Brackets, quotes and escapes within strings never shift where a document ends."""
     assert records(LAYOUTS[layout](docs).encode()) == docs
@@ -217,9 +223,7 @@ TABLE = (
 def test_zeek_table_is_read_by_its_header() -> None:
     """Types come from the header; unset is absent, empty is nothing, escapes are undone."""
     row = b"1.5\tC1\t-\t7\t(empty)\tcaf\\xc3\\xa9\\x09\n"
-    assert records(TABLE + row) == [
-        {"_path": "conn", "ts": 1.5, "uid": "C1", "n": 7, "set": None, "name": "café\t"}
-    ]
+    assert records(TABLE + row) == [{"_path": "conn", "ts": 1.5, "uid": "C1", "n": 7, "set": None, "name": "café\t"}]
 
 
 @pytest.mark.parametrize(
@@ -242,13 +246,20 @@ def test_other_separators_are_honoured() -> None:
 def test_rotated_file_may_hold_several_headers() -> None:
     """A second header in one file names its own columns."""
     second = b"#close\t2014\n#separator \\x09\n#path\tdns\n#fields\tts\tquery\n#types\ttime\tstring\n2.5\texample.org\n"
-    assert records(TABLE + b"1.5\tC1\tdns\t7\t-\tx\n" + second)[1] == {"_path": "dns", "ts": 2.5, "query": "example.org"}
+    assert records(TABLE + b"1.5\tC1\tdns\t7\t-\tx\n" + second)[1] == {
+        "_path": "dns",
+        "ts": 2.5,
+        "query": "example.org",
+    }
 
 
 def test_row_shorter_than_its_header_keeps_what_it_has() -> None:
     """More header fields than columns: the rest is absent."""
     assert records(TABLE + b"1.5\tC1\tdns\n2.5\tC2\tdns\t7\t-\tx\n")[0] == {
-        "_path": "conn", "ts": 1.5, "uid": "C1", "service": "dns",
+        "_path": "conn",
+        "ts": 1.5,
+        "uid": "C1",
+        "service": "dns",
     }
 
 

@@ -1,0 +1,118 @@
+"""What every extractor owes, whatever family it is of: parametrised over all that are found."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from tests.estates import Estate
+
+from features.events import EVENT_SCHEMA
+from features.extraction import read_leases
+from features.leases import attribute
+from features.protocols import FAMILIES, Extractor, extractors, specs
+from features.windows import ITEMS_SCHEMA, KEY, WINDOW, window_start
+
+
+@pytest.fixture(scope="module")
+def events(estate: Estate) -> pl.DataFrame:
+    """Half a day of attributed events of every kind."""
+    since = estate.until
+    return attribute(estate.lake.read(since, since + timedelta(hours=12)), read_leases(estate.lake))
+
+
+@pytest.fixture(params=extractors().values(), ids=extractors().keys())
+def extractor(request: pytest.FixtureRequest) -> Extractor:
+    return request.param
+
+
+def test_it_yields_exactly_what_it_declares(extractor: Extractor, events: pl.DataFrame) -> None:
+    """Columns and item features are those of its specs, and each belongs to a known family."""
+    found = extractor.extract(events)
+
+    declared = {spec.name: spec for spec in extractor.specs}
+    numbers = {name for name, spec in declared.items() if spec.kind != "items"}
+    assert set(found.values.columns) - set(KEY) == numbers
+    assert set(found.items["feature"]) <= declared.keys() - numbers
+    assert dict(found.items.schema) == ITEMS_SCHEMA
+    assert all(spec.family in FAMILIES and spec.unit and spec.meaning for spec in declared.values())
+    assert all(spec.technique.startswith("T1") for spec in declared.values())
+
+
+def test_it_finds_something_in_a_living_estate(extractor: Extractor, events: pl.DataFrame) -> None:
+    """Half a day of an estate fills it with values and items: the other tests do not pass on emptiness."""
+    found = extractor.extract(events)
+
+    assert len(found.values) > 10
+    assert len(found.items) > 10
+
+
+def test_each_window_appears_once(extractor: Extractor, events: pl.DataFrame) -> None:
+    """A workload's window has one row of values, and each item of a feature one row."""
+    found = extractor.extract(events)
+
+    assert not found.values.select(KEY).is_duplicated().any()
+    assert not found.items.select(*KEY, "feature", "item").is_duplicated().any()
+
+
+def test_no_events_give_no_windows(extractor: Extractor, events: pl.DataFrame) -> None:
+    """An empty frame is answered with empty tables of the same columns."""
+    found, usual = extractor.extract(events.clear()), extractor.extract(events)
+
+    assert found.values.is_empty()
+    assert found.items.is_empty()
+    assert set(found.values.columns) == set(usual.values.columns)
+
+
+def test_other_workloads_do_not_leak_in(extractor: Extractor, events: pl.DataFrame) -> None:
+    """What a workload's windows hold does not change when events that do not concern it are taken away."""
+    workload = "docker:shop/api" if "docker:shop/api" in events["workload"] else events["workload"].drop_nulls()[0]
+    concerns = (pl.col("workload") == workload) | (pl.col("peer") == workload) | (pl.col("kind") == "dns")
+    mine = pl.col("workload") == workload
+
+    whole, alone = extractor.extract(events), extractor.extract(events.filter(concerns))
+
+    for table in ("values", "items"):
+        columns = getattr(whole, table).columns
+        left, right = (
+            getattr(found, table).filter(mine).select(sorted(columns)).sort(sorted(columns)) for found in (whole, alone)
+        )
+        assert left.equals(right)
+
+
+def test_nothing_after_a_window_is_seen(extractor: Extractor, events: pl.DataFrame) -> None:
+    """A window's features are the same whether or not later events are there."""
+    until = events["ts"].min() + timedelta(hours=8)
+    cut = events.filter(pl.col("ts") < until)
+    closed = pl.col("window_start") <= until - WINDOW
+
+    for table in ("values", "items"):
+        early, late = (getattr(extractor.extract(frame), table).filter(closed) for frame in (cut, events))
+        columns = sorted(early.columns)
+        assert early.select(columns).sort(columns).equals(late.select(columns).sort(columns))
+
+
+def test_the_input_is_left_as_it_was(extractor: Extractor, events: pl.DataFrame) -> None:
+    """Extracting twice from the same frame gives the same tables, and the frame is unchanged."""
+    before = events.clone()
+
+    first, second = extractor.extract(events), extractor.extract(events)
+
+    assert events.equals(before)
+    assert first.values.sort(KEY).equals(second.values.sort(KEY))
+
+
+def test_features_are_named_after_their_family_and_once() -> None:
+    """Feature names are unique, so that columns, docs and reasons can be found by them."""
+    names = [spec.name for extractor in extractors().values() for spec in extractor.specs]
+
+    assert sorted(names) == sorted(specs())
+    assert all("." in name for name in names)
+
+
+def test_windows_start_on_the_clock() -> None:
+    """A window starts at a whole multiple of its length."""
+    moment = pl.datetime_range(pl.datetime(2026, 9, 14, 9, 7), pl.datetime(2026, 9, 14, 9, 27), "10m", eager=True)
+    starts = pl.DataFrame({"ts": moment.dt.replace_time_zone("UTC")}).select(window_start())["window_start"]
+
+    assert starts.dt.strftime("%H:%M").to_list() == ["09:00", "09:10", "09:20"]
+    assert EVENT_SCHEMA["ts"] == starts.dtype
