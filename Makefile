@@ -49,7 +49,9 @@ format: .venv/dev.stamp ## put the code into the one format, repair what ruff ca
 bench: .venv/dev.stamp ## every benchmark, with ratios against a peer measured in the same run
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-docs: .venv/dev.stamp ## documentation held against the code: settings, ADS pages, links
+docs: .venv/dev.stamp ## write the generated pages, and hold all documentation against the code
+	$(BIN)/python -m service.settings > docs/settings.md
+	$(BIN)/python .ci/tree
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_house.py
 
 pins: .venv/dev.stamp ## resolve requirements/*.txt again from pyproject.toml

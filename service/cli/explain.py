@@ -1,4 +1,4 @@
-"""`wharfinger explain`."""
+"""`wharfinger explain`: one window, its reasons, and what is normal."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -62,18 +62,25 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, short) for name, (_, short) in self.commands_in.items()])
 
-    def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 -- what click.Group takes
-        """Run a command line and end the process: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C."""
-        given = list(sys.argv[1:] if args is None else args)
-        debug = "--debug" in given
+    def invoke(self, ctx: click.Context) -> NoReturn:
+        """Run the command and end the process: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C."""
+        sys.exit(_run(lambda: super(LazyGroup, self).invoke(ctx), debug=bool(ctx.params.get("debug"))))
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 -- what click.Group takes
+        """Read the command line and run it; what is not understood ends the process with 2."""
         extra["standalone_mode"] = False
-        sys.exit(_run(lambda: super(LazyGroup, self).main(given, *positional, **extra), debug=debug))
+        try:
+            sys.exit(super().main(*args, **extra))
+        except click.ClickException as error:
+            sys.exit(_refuse(error))
 
 
 def _run(call: Callable[[], object], *, debug: bool) -> int:
     try:
         result = call()
         sys.stdout.flush()
+    except click.exceptions.Exit as asked:
+        return asked.exit_code
     except BrokenPipeError:
         # The reader, `head` for one, has had enough; keep the interpreter from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

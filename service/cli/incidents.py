@@ -1,4 +1,4 @@
-"""`wharfinger incidents`."""
+"""`wharfinger incidents`: what to look at, from the stored scores."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""`wharfinger ingest`."""
+"""`wharfinger ingest`: telemetry files into the lake, with counts per source."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`wharfinger refresh`."""
+"""`wharfinger refresh`: a new model, its gates, and where the time went."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""`wharfinger score`."""
+"""`wharfinger score`: every closed window, as a table or as NDJSON."""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`wharfinger serve`."""
+"""`wharfinger serve`: API and dashboard on a loopback address."""
 
 import click
 

@@ -1,6 +1,6 @@
-"""Scores the closed windows of the lake, day by day, and stores the scores."""
+"""Scores the closed windows of the lake, and stores the scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from features.addresses import internal_networks
@@ -8,7 +8,7 @@ from features.extraction import closed_until, extract_days
 from features.ingest import events_from_records
 from features.leases import LEASE_COLUMNS, attribute, build_leases
 from features.protocols import Record
-from features.windows import WINDOW, extract, floor_window
+from features.windows import WINDOW, Windows, extract, floor_window, merge_windows
 from models.detector import Detector
 from models.scores import Score
 from service.jobs.errors import JobError
@@ -26,8 +26,8 @@ def score(
 ) -> list[Score]:
     """Score every closed window, and store the scores.
 
-    A window is closed once the lake holds an event at or after its end. Scoring again gives the same scores; a run that
-    was stopped has stored the days it had finished.
+    A window is closed once the lake holds an event at or after its end. Scoring again gives the same scores, whatever
+    the span: windows from the end of the baseline on are always weighed together, so that what stays new counts less.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def score(
     since, until
         Only windows of which any part lies in since <= t < until: both snap outwards to full windows.
     progress
-        Told the share of the span that is done.
+        Told the step, and the share of it that is done.
 
     Returns
     -------
@@ -53,14 +53,21 @@ def score(
         raise JobError("the lake is empty (run wharfinger ingest first)")
     first = floor_window(span[0] if since is None else max(since, span[0]))
     last = closed if until is None else min(floor_window(until + WINDOW - timedelta.resolution), closed)
+    learnt = detector.normal.baseline.until
     scores: list[Score] = []
-    networks = internal_networks(home.settings.internal_cidrs)
-    days = extract_days(home.lake, first, last, networks=networks, progress=lambda done: progress("scoring", done))
-    for windows in days:
-        found = detector.score(windows)
-        home.store.replace(found)
-        scores += found
+    # What the baseline has learnt from, and what came after it, are scored apart: only the latter can stay new.
+    for start, end in ((first, min(last, learnt)), (learnt, last)):
+        if max(start, first) < end:
+            days = list(_days(home, start, end, progress))
+            found = detector.score(merge_windows(days), max(start, first)) if days else []
+            home.store.replace(found)
+            scores += found
     return _ordered(scores)
+
+
+def _days(home: Home, since: datetime, until: datetime, progress: Progress) -> Iterator[Windows]:
+    networks = internal_networks(home.settings.internal_cidrs)
+    return extract_days(home.lake, since, until, networks=networks, progress=lambda done: progress("windows", done))
 
 
 def score_records(
