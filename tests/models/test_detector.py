@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -46,8 +45,8 @@ def test_a_score_is_one_number_said_three_ways(scores: list[Score]) -> None:
         assert one.score == pytest.approx(one.bits / (one.bits + 10))
         assert one.p_value == pytest.approx(2**-one.bits)
         assert one.evidence.keys() == set(FAMILIES)
-    ranked = sorted(scores, key=lambda one: one.bits)
-    assert [SEVERITIES.index(one.severity) for one in ranked] == sorted(SEVERITIES.index(one.severity) for one in ranked)
+    ranks = [SEVERITIES.index(one.severity) for one in sorted(scores, key=lambda one: one.bits)]
+    assert ranks == sorted(ranks)
 
 
 def test_the_strongest_windows_do_not_tie(scores: list[Score]) -> None:
@@ -69,7 +68,7 @@ def test_most_attacks_are_among_the_strongest_alerts(scores: list[Score], estate
 
 
 def test_a_strange_window_says_why(scores: list[Score]) -> None:
-    """Every window from `medium` up has reasons, strongest first, each with words, a technique and what was expected."""
+    """From `medium` up a window has reasons, strongest first, with words, a technique and what was expected."""
     strange = [one for one in scores if SEVERITIES.index(one.severity) >= SEVERITIES.index("medium")]
 
     assert strange
@@ -90,7 +89,7 @@ def test_the_same_events_in_other_files_and_order_give_the_same_scores(
     """Scores depend on what happened, not on how the telemetry was cut, ordered or repeated."""
     lake = Lake(tmp_path / "lake")
     files = sorted(path for folder in ("learn", "watch") for path in (estate.folder / folder).iterdir())
-    random.Random(1).shuffle(files)
+    random.Random(1).shuffle(files)  # noqa: S311 (an order, not a secret)
     for path in [*files, files[0]]:
         for batch in read_events([path], batch_rows=7_000):
             lake.append(batch.events)
@@ -142,9 +141,9 @@ def test_late_events_change_the_window_they_belong_to(detector: Detector, estate
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     key = Ed25519PrivateKey.from_private_bytes(bytes(32))
-    yield Registry(tmp_path_factory.mktemp("registry"), key=key, trusted=[key.public_key()])
+    return Registry(tmp_path_factory.mktemp("registry"), key=key, trusted=[key.public_key()])
 
 
 def test_a_stored_detector_scores_as_the_one_that_was_trained(
