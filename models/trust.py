@@ -29,4 +29,5 @@ def measure_trust(bits: NDArray[np.float64]) -> NDArray[np.float64]:
     observed = -np.log2((exceeding + 0.5) / (windows + 1))
     # A level that only a window or two reached says nothing against the claim.
     ratio = np.where(exceeding > 2, observed / claims, 1.0)  # noqa: PLR2004
-    return np.clip(ratio.min(axis=1, initial=1.0), LEAST, 1.0)
+    trust: NDArray[np.float64] = np.clip(ratio.min(axis=1, initial=1.0), LEAST, 1.0)
+    return trust

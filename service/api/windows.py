@@ -1,18 +1,20 @@
 """Windows that a client computed itself, turned into the frames that the detector reads."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from features.protocols import FeatureSpec, specs
-from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, KEY, VALUES_SCHEMA, WINDOW, Windows
+from features.windows import FACTS_SCHEMA, VALUES_SCHEMA, WINDOW, Windows
 from models.detector import Detector
 from models.scores import Score
 from service.api.problems import Problem, problem
-from service.api.schemas import Window
+from service.api.schemas import Feature, Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
+_MET_SCHEMA = {"row": pl.UInt32(), "feature": pl.String(), "item": pl.String(), "count": pl.Int64()}
 _Key = tuple[str, datetime]
 
 
@@ -33,29 +35,50 @@ def score_windows(detector: Detector, windows: list[tuple[int, Window]]) -> tupl
             fit[key] = (number, window)
     if not fit:
         return {}, unfit
-    scores = detector.score(to_frames({key: window for key, (_, window) in fit.items()}))
-    by_key = {(s.workload, datetime.fromisoformat(s.window_start)): s for s in scores}
-    return {number: by_key[key] for key, (number, _) in fit.items()}, unfit
+    ordered = sorted(fit)
+    scores = detector.score(to_frames([(key, fit[key][1]) for key in ordered]))
+    return {fit[key][0]: score for key, score in zip(ordered, scores, strict=True)}, unfit
 
 
-def to_frames(windows: dict[_Key, Window]) -> Windows:
-    """Lay out windows as frames; every declared count and magnitude has its column, null where it is not given."""
-    known = specs()
-    numeric = [name for name, spec in known.items() if spec.kind != "items"]
-    values, items = [], []
-    for key, window in windows.items():
-        given = window.features
-        values.append((*key, *(given.get(name) for name in numeric)))
-        for name, feature in given.items():
-            counted = dict.fromkeys(feature, 1) if isinstance(feature, list) else feature
-            if isinstance(counted, dict):
-                items += [(*key, name, item, count) for item, count in counted.items()]
-    repositories = {w.workload: w.image_repository for w in windows.values() if w.image_repository}
-    return Windows(
-        pl.DataFrame(values, VALUES_SCHEMA | dict.fromkeys(numeric, pl.Float64()), orient="row").sort(KEY),
-        pl.DataFrame(items, ITEMS_SCHEMA, orient="row").sort(*KEY, "feature", "item"),
-        pl.DataFrame(list(repositories.items()), FACTS_SCHEMA, orient="row").sort("workload"),
+def to_frames(windows: list[tuple[_Key, Window]]) -> Windows:
+    """Lay out windows as frames; every declared count and magnitude has its column, null where it is not given.
+
+    Parameters
+    ----------
+    windows
+        In order of workload and start.
+    """
+    given = [window.features for _, window in windows]
+    keys = pl.DataFrame(
+        {"workload": [key[0] for key, _ in windows], "window_start": [key[1] for key, _ in windows]}, VALUES_SCHEMA
     )
+    values = keys.with_columns(
+        pl.Series(spec.name, [features.get(spec.name) for features in given], dtype=pl.Float64)
+        for spec in specs().values()
+        if spec.kind != "items"
+    )
+    repositories = {window.workload: window.image_repository for _, window in windows if window.image_repository}
+    facts = {"workload": list(repositories), "image_repository": list(repositories.values())}
+    return Windows(values, _items(keys, given), pl.DataFrame(facts, FACTS_SCHEMA).sort("workload"))
+
+
+def _items(keys: pl.DataFrame, given: list[dict[str, Feature]]) -> pl.DataFrame:
+    rows: list[int] = []
+    names: list[str] = []
+    items: list[str] = []
+    counts: list[int] = []
+    for row, features in enumerate(given):
+        for name, feature in features.items():
+            if isinstance(feature, (int, float)):
+                continue
+            counted = feature if isinstance(feature, dict) else Counter(feature)
+            rows += [row] * len(counted)
+            names += [name] * len(counted)
+            items += counted.keys()
+            counts += counted.values()
+    met = pl.DataFrame({"row": rows, "feature": names, "item": items, "count": counts}, _MET_SCHEMA)
+    met = met.sort("row", "feature", "item")
+    return pl.concat([keys[met["row"]], met.drop("row")], how="horizontal")
 
 
 def _complaint(window: Window, key: _Key, seen: dict[_Key, tuple[int, Window]]) -> str | None:
@@ -66,8 +89,9 @@ def _complaint(window: Window, key: _Key, seen: dict[_Key, tuple[int, Window]]) 
         return f"window_start must be a multiple of {WINDOW // timedelta(minutes=1)} minutes past the hour"
     if key in seen:
         return "the same window of this workload stands earlier in the request"
+    known = specs()
     for name, value in window.features.items():
-        spec = specs().get(name)
+        spec = known.get(name)
         if spec is None:
             return f"there is no feature {name!r}; GET /v1/features lists those there are"
         if (spec.kind == "items") == isinstance(value, (int, float)):

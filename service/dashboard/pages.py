@@ -1,6 +1,6 @@
 """The pages: the fleet, and one workload."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -12,12 +12,13 @@ from werkzeug.exceptions import HTTPException, NotFound, UnprocessableEntity
 from features.protocols import FAMILIES
 from features.windows import WINDOW
 from models.scores import SEVERITIES, Score, Severity
-from service.dashboard.pictures import Axis, height, share, strips
+from service.dashboard.pictures import Axis, height, label, share, strips
 from service.state import state
 from service.storage import CursorError
 
 SHOWN_WORKLOADS = 24
 PAGE = 50
+PAGE_OF_ONE = 20
 
 blueprint = Blueprint("dashboard", __name__, template_folder="templates", static_folder="static")
 
@@ -58,7 +59,7 @@ def fleet() -> Response:
     axis, rows = None, []
     if span is not None:
         until = span[1] + WINDOW
-        axis = Axis.over(max(span[0], until - timedelta(hours=filters.hours)), until)
+        axis = Axis.over(span[0], until, filters.hours)
         rows = strips(store.cells(workloads=[named] if named else None, since=axis.start), axis)
     return _page(
         "fleet.html",
@@ -86,7 +87,7 @@ def one_workload(workload: str) -> Response:
     axis, marks = None, []
     if cells:
         until = cells[-1].window_start + WINDOW
-        axis = Axis.over(max(cells[0].window_start, until - timedelta(hours=filters.hours)), until)
+        axis = Axis.over(cells[0].window_start, until, filters.hours)
         drawn = strips((cell for cell in cells if cell.window_start >= axis.start), axis)
         marks = drawn[0].marks
     scores, cursor = _scores_of(workload, filters)
@@ -113,7 +114,7 @@ def _scores_of(workload: str, filters: Filters) -> tuple[list[Score], str | None
     severity = None if filters.severity == "none" else filters.severity
     try:
         return state().home.store.query(
-            workload=workload, severity=severity, order=filters.order, limit=PAGE, cursor=filters.cursor
+            workload=workload, severity=severity, order=filters.order, limit=PAGE_OF_ONE, cursor=filters.cursor
         )
     except CursorError as error:
         raise UnprocessableEntity(str(error)) from None
@@ -145,6 +146,7 @@ def _page(template: str, **parts: Any) -> Response:  # noqa: ANN401 -- what a te
             severities=SEVERITIES,
             share=share,
             height=height,
+            label=label,
             clock=clock,
             **parts,
         )

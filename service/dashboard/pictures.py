@@ -12,6 +12,8 @@ COLUMNS = 144
 LEVELS = (1.0, 3.0, 6.0, 10.0, 15.0, 22.0)  # bits at which a heat-map cell takes its next colour
 EVIDENCE_SCALE = 24.0
 TICKS = 5
+SHORTEST = timedelta(hours=6)
+LONGEST_LABEL = 46
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,12 @@ class Axis:
     columns: int
 
     @classmethod
-    def over(cls, since: datetime, until: datetime) -> "Axis":
-        """Lay an axis over a span; its steps are whole windows, so that there are at most `COLUMNS` of them."""
+    def over(cls, first: datetime, until: datetime, hours: int) -> "Axis":
+        """Lay an axis over the last `hours` before `until`, from `first` at the earliest but never under six hours.
+
+        Its steps are whole windows, so that there are at most `COLUMNS` of them.
+        """
+        since = min(max(first, until - timedelta(hours=hours)), until - SHORTEST)
         windows = max(1, -((since - until) // WINDOW))
         step = -(-windows // COLUMNS) * WINDOW
         return cls(since, step, max(1, -((since - until) // step)))
@@ -57,6 +63,14 @@ class Axis:
         """Label the axis at equal distances, its ends included."""
         marks = [self.start + self.step * (self.columns * part // (TICKS - 1)) for part in range(TICKS)]
         return [mark.strftime("%d %b %H:%M") for mark in marks]
+
+
+def label(name: str) -> str:
+    """Shorten a long name in its middle: names differ at their ends."""
+    if len(name) <= LONGEST_LABEL:
+        return name
+    kept = (LONGEST_LABEL - 1) // 2
+    return f"{name[:kept]}…{name[-kept:]}"
 
 
 def level(bits: float) -> int:

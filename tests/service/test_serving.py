@@ -64,7 +64,7 @@ class Served:
 
 
 @pytest.fixture
-def served(fleet: Any) -> Iterator[Served]:  # noqa: ANN401 -- the fleet of conftest
+def served(fleet: Any) -> Iterator[Served]:
     server = Served(fleet.settings.home)
     try:
         server.wait("/healthz")

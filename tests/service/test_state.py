@@ -7,14 +7,14 @@ from service.state import ModelWatch
 from service.wiring import Home, open_home
 
 
-def a_home(settings: Settings, fleet: Any) -> Home:  # noqa: ANN401 -- the fleet of conftest
+def a_home(settings: Settings, fleet: Any) -> Home:
     """Copy the fleet's home without its champion."""
     shutil.copytree(fleet.settings.home, settings.home)
     (settings.home / "models/champion.json").unlink()
     return open_home(settings)
 
 
-def test_a_promoted_model_is_taken_up(settings_at: Callable[..., Settings], fleet: Any) -> None:  # noqa: ANN401 -- see above
+def test_a_promoted_model_is_taken_up(settings_at: Callable[..., Settings], fleet: Any) -> None:
     """The watch sees a promotion at its next look, without a restart."""
     home = a_home(settings_at(), fleet)
     watch = ModelWatch(home, 0)
@@ -26,7 +26,7 @@ def test_a_promoted_model_is_taken_up(settings_at: Callable[..., Settings], flee
     assert watch.get() is detector
 
 
-def test_the_pointer_is_looked_at_once_per_interval(settings_at: Callable[..., Settings], fleet: Any) -> None:  # noqa: ANN401 -- see above
+def test_the_pointer_is_looked_at_once_per_interval(settings_at: Callable[..., Settings], fleet: Any) -> None:
     """Within the interval the answer does not change, so that requests do not read the disk."""
     home = a_home(settings_at(), fleet)
     watch = ModelWatch(home, 3600)
@@ -35,7 +35,7 @@ def test_the_pointer_is_looked_at_once_per_interval(settings_at: Callable[..., S
     assert watch.get() is None
 
 
-def test_a_broken_champion_leaves_the_old_one(settings_at: Callable[..., Settings], fleet: Any) -> None:  # noqa: ANN401 -- see above
+def test_a_broken_champion_leaves_the_old_one(settings_at: Callable[..., Settings], fleet: Any) -> None:
     """A champion that cannot be trusted is told in `problem`, and the model before goes on answering."""
     home = a_home(settings_at(), fleet)
     home.registry.promote(fleet.version)

@@ -70,7 +70,7 @@ def test_a_home_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_the_champion_is_loaded_once(fleet: Any) -> None:  # noqa: ANN401 -- the fleet of conftest
+def test_the_champion_is_loaded_once(fleet: Any) -> None:
     """A version is read from disk once in a process."""
     first = champion(fleet.home)
     assert first is not None
@@ -78,7 +78,7 @@ def test_the_champion_is_loaded_once(fleet: Any) -> None:  # noqa: ANN401 -- the
     assert champion(fleet.home) is first
 
 
-def test_an_altered_champion_is_refused(settings_at: Callable[..., Settings], fleet: Any) -> None:  # noqa: ANN401 -- see above
+def test_an_altered_champion_is_refused(settings_at: Callable[..., Settings], fleet: Any) -> None:
     """A model whose files were changed after signing is not loaded."""
     home = open_home(settings_at())
     source = fleet.settings.home

@@ -33,7 +33,7 @@ def test_any_bytes_are_a_request_or_a_problem(raw: bytes) -> None:
 
 
 @given(windows=st.lists(json_values, max_size=3), extra=json_values)
-def test_any_json_points_at_its_fault(windows: list[Any], extra: Any) -> None:  # noqa: ANN401 -- JSON
+def test_any_json_points_at_its_fault(windows: list[Any], extra: Any) -> None:
     """A wrong value is told with a JSON pointer that resolves within the body."""
     body = {"windows": [*windows, 1], "extra": extra}
     with pytest.raises(ProblemError) as caught:

@@ -17,7 +17,7 @@ STRANGE = {
 }
 
 
-def window(workload: str = "docker:shop/api", start: str = START, **features: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+def window(workload: str = "docker:shop/api", start: str = START, **features: Any) -> dict[str, Any]:
     return {"workload": workload, "window_start": start, "features": features}
 
 

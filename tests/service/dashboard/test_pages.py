@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.dashboard.pictures import COLUMNS, Axis, height, level, strips
+from service.dashboard.pictures import COLUMNS, Axis, height, label, level, strips
 from service.storage import Cell
 
 START = datetime(2026, 9, 14, tzinfo=UTC)
@@ -98,15 +98,26 @@ def test_an_empty_home_says_what_to_do(empty: FlaskClient) -> None:
     assert "wharfinger ingest" in text
 
 
-@given(hours=st.integers(0, 24 * 400), minutes=st.integers(0, 59))
-def test_an_axis_covers_its_span(hours: int, minutes: int) -> None:
-    """Whatever the span, every window in it has a column, and there are not too many."""
-    until = START + timedelta(hours=hours, minutes=minutes)
-    axis = Axis.over(START, until)
+@given(minutes=st.integers(1, 60 * 24 * 400), hours=st.integers(1, 24 * 366))
+def test_an_axis_covers_its_span(minutes: int, hours: int) -> None:
+    """Whatever the span, every window in it has a column, there are not too many, and six hours are shown at least."""
+    until = START + timedelta(minutes=minutes)
+    axis = Axis.over(START, until, hours)
     assert 1 <= axis.columns <= COLUMNS
-    assert axis.column(START) == 0
-    assert axis.column(max(START, until - timedelta(microseconds=1))) < axis.columns
+    assert axis.start <= max(START, until - timedelta(hours=hours))
+    assert axis.column(axis.start) == 0
+    assert axis.column(until - timedelta(microseconds=1)) < axis.columns
+    assert axis.step * axis.columns >= timedelta(hours=6)
     assert len(axis.ticks()) == 5
+
+
+def test_labels_keep_both_ends() -> None:
+    """A long name keeps its beginning and its end; a short one stays whole."""
+    assert label("docker:shop/api") == "docker:shop/api"
+    long = "k8s:" + "n" * 80 + "/sidecar"
+    assert label(long).startswith("k8s:")
+    assert label(long).endswith("/sidecar")
+    assert len(label(long)) < 50
 
 
 def test_strips_keep_the_strangest_of_a_column() -> None:
