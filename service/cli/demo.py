@@ -1,5 +1,8 @@
 """`wharfinger demo`: the main job from the bundled capture to served findings."""
 
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +38,7 @@ SHOWN = 20
 )
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port to serve on; else the setting, 8080.")
 @click.pass_obj
-def command(invocation: Invocation, sample: Path | None, port: int | None, *, no_serve: bool) -> None:
+def command(invocation: Invocation, sample: Path | None, port: int | None, *, no_serve: bool) -> int:
     """Learn the bundled capture, find what hides in it, serve the findings.
 
     The capture is of a real Docker Engine: a small estate at work, and emulated attacks whose time and place are known.
@@ -43,13 +46,21 @@ def command(invocation: Invocation, sample: Path | None, port: int | None, *, no
     """
     with _settings(invocation) as settings:
         find(settings, sample or bundled_sample())
-        if no_serve:
-            return
-        from service.serving import serve  # noqa: PLC0415 -- the demo without a server needs no web framework
+        return 0 if no_serve else serve(settings, settings.listen_port if port is None else port)
 
-        chosen = settings.listen_port if port is None else port
-        terminal.heading(f"\nServing on http://{settings.listen_host}:{chosen} (Ctrl-C ends it)")
-        serve(settings, settings.listen_host, chosen, settings.web_workers)
+
+def serve(settings: Settings, port: int) -> int:
+    """Serve until told to stop, in a process of its own: the threads of polars do not survive the forks of a server."""
+    terminal.heading(f"\nServing on http://{settings.listen_host}:{port} (Ctrl-C ends it)")
+    sys.stdout.flush()
+    words = ("--home", str(settings.home), "serve", "--port", str(port))
+    server = subprocess.Popen([sys.executable, "-P", "-m", "service.cli", *words])  # noqa: S603 -- our own command line
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+    while True:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:  # the terminal has told the server too
+            continue
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class Fleet(Protocol):
 
 
 def command_line(*words: str) -> list[str]:
-    return [sys.executable, "-c", "from service.cli import main; main(prog_name='wharfinger')", *words]
+    return [sys.executable, "-m", "service.cli", *words]
 
 
 @pytest.fixture

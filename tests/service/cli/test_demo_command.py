@@ -11,7 +11,7 @@ import pytest
 
 from service.jobs.demo import bundled_sample, load_sample
 
-WHARFINGER = [sys.executable, "-c", "from service.cli import main; main(prog_name='wharfinger')"]
+WHARFINGER = [sys.executable, "-m", "service.cli"]
 
 
 @pytest.mark.slow
