@@ -17,8 +17,8 @@ from features.baselines import Baseline
 from features.protocols import specs
 from features.windows import KEY
 
-OWN_WEIGHT = 50.0  # windows that the cohort's rate counts for
-COHORT_WEIGHT = 100.0
+OWN_WEIGHT = 5.0  # windows that the cohort's rate counts for
+COHORT_WEIGHT = 30.0
 MATURE = 36.0  # windows after which half the surprise of an item new to the workload alone counts
 KNOWN_SHARE = 0.5  # share of a rare but known item's bits that counts
 LEVELS = (1, 2, 3)

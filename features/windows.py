@@ -75,8 +75,9 @@ def extract(events: pl.DataFrame) -> Windows:
     Parameters
     ----------
     events
-        Attributed events (`features.leases.attribute`), in time order; event columns left out are taken as null.
-        Features that look back see only what is given: pass the `TRAILING` hours before the first window too, and cut them off with `Windows.between`.
+        Attributed events (`features.leases.attribute`), in time order; columns left out are taken as null. Features
+        that look back see only what is given: pass the `TRAILING` hours before the first window too, and cut them
+        off with `Windows.between`.
     """
     events = with_missing(events)
     found = [extractor.extract(events) for extractor in extractors().values()]

@@ -24,7 +24,7 @@ def fit_forest(
     seed: int,
     n_trees: int = 200,
     max_samples: int = 4096,
-    exaggerated: float = 0.05,
+    exaggerated: float = 0.02,
 ) -> FlatForest:
     """Fit a forest on evidence and compile it.
 

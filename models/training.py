@@ -21,10 +21,10 @@ from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.aggregates import aggregate, groups
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
-from models.detector import Channels, Detector, strength
+from models.detector import Channels, Detector, strength, summed
 from models.forest import fit_forest
 from models.scores import Severity
-from models.trust import measure_trust
+from models.trust import Trust
 
 FOLDS = (0.5, 0.67, 0.83, 1.0)
 MIN_WINDOWS = 200
@@ -126,13 +126,13 @@ def _held_out(windows: Windows, since: datetime, until: datetime, progress: Prog
 
 
 def _fit(held_out: HeldOut, budget: float, seed: int) -> Channels:
-    trust = measure_trust(held_out.bits)
-    vectors = aggregate(held_out.bits * trust)
+    trust = Trust.measure(held_out.bits)
+    vectors = aggregate(trust.apply(held_out.bits))
     cohorts = held_out.cohorts
     forest = fit_forest(vectors, groups=len(groups()), seed=seed)
     calibrations = {
         "forest": TailCalibration.fit(forest.score(vectors), cohorts),
-        "sum": TailCalibration.fit(vectors[:, -1], cohorts),
+        "sum": TailCalibration.fit(summed(vectors), cohorts),
     }
     rate = AlertRate.fit(held_out.keys, strength(vectors, cohorts, forest, calibrations))
     thresholds = {name: rate.threshold(budget * times) for name, times in RATES.items()}
@@ -159,7 +159,10 @@ def _report(windows: Windows, held_out: HeldOut, channels: Channels, budget: flo
         "held_out_alerts_a_day": round(count_runs(strange) / max(days, 1e-3), 2),
         "alert_budget_a_day": budget,
         "injected_found": round(_injected(evidence, channels, seed), 3),
-        "trust": {name: round(float(t), 2) for name, t in zip(specs(), channels.trust, strict=True)},
+        "believed_of_ten_bits": {
+            name: round(float(channels.trust.column(position, np.array([10.0]))[0]), 1)
+            for position, name in enumerate(specs())
+        },
     }
 
 

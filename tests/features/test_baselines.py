@@ -23,7 +23,7 @@ def same(left: Baseline, right: Baseline) -> bool:
     exact = ("workloads", "items")
     counts = pl.col("workload", "feature", "cell", "active")
     sums = [
-        (getattr(left.values[name], "to_numpy")() - right.values[name].to_numpy())
+        left.values[name].to_numpy() - right.values[name].to_numpy()
         for name in ("total", "squares", "log_total", "log_squares")
     ]
     scale = 1 + left.values["squares"].abs().max()

@@ -62,7 +62,7 @@ def test_a_new_destination_surprises_a_database_and_not_a_crawler(normal: Normal
     database = bits(normal, DATABASE, new_destination=["attacker.example"])["network.new_destination"]
     crawler = bits(normal, CRAWLER, new_destination=["attacker.example"])["network.new_destination"]
 
-    assert database > 8
+    assert database > 7
     assert crawler < 2
 
 

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from tests.estates import Estate
 
 from features.events import EVENT_SCHEMA
 from features.extraction import read_leases
 from features.leases import attribute
 from features.protocols import FAMILIES, Extractor, extractors, specs
 from features.windows import ITEMS_SCHEMA, KEY, WINDOW, window_start
+from tests.estates import Estate
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,28 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import click
 import pytest
 
 from service.cli import COMMANDS, main
+from service.settings import Settings
+from service.wiring import Home
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 ROW = {
     "workload", "window_start", "window_end", "score", "bits", "p_value", "severity", "evidence", "reasons", "baseline",
     "model",
 }  # fmt: skip
+
+
+class Fleet(Protocol):
+    """What the fixture `fleet` gives."""
+
+    settings: Settings
+    home: Home
+    version: str
 
 
 def command_line(*words: str) -> list[str]:
@@ -136,7 +146,7 @@ def test_ingest_exits_by_what_was_understood(wharfinger: Run, tmp_path: Path) ->
     ]
 
 
-def test_score_prints_one_object_a_window(fleet: Any, wharfinger: Run, tmp_path: Path) -> None:
+def test_score_prints_one_object_a_window(fleet: Fleet, wharfinger: Run, tmp_path: Path) -> None:
     """NDJSON carries exactly the score objects, by time and workload, the same in a file and on every run."""
     words = ("score", "--since", "2026-09-13", "--format", "ndjson")
 
@@ -152,7 +162,7 @@ def test_score_prints_one_object_a_window(fleet: Any, wharfinger: Run, tmp_path:
     assert (tmp_path / "scores.ndjson").read_text() == done.stdout
 
 
-def test_break_in_is_listed_and_explained(fleet: Any, wharfinger: Run) -> None:
+def test_break_in_is_listed_and_explained(fleet: Fleet, wharfinger: Run) -> None:
     """The strongest window of the table is the break-in; explain names its destination and what is normal."""
     home = fleet.settings.home
 
@@ -167,7 +177,7 @@ def test_break_in_is_listed_and_explained(fleet: Any, wharfinger: Run) -> None:
     assert json.loads(alerts.stdout.splitlines()[0])["workload"] == "docker:shop/api"
 
 
-def test_explain_of_a_window_without_events_says_so(fleet: Any, wharfinger: Run) -> None:
+def test_explain_of_a_window_without_events_says_so(fleet: Fleet, wharfinger: Run) -> None:
     """A workload that nobody knows is one line that says where to look."""
     done = wharfinger("explain", "docker:shop/nobody", "2026-09-13T02:00:00Z", home=fleet.settings.home)
 
@@ -176,7 +186,7 @@ def test_explain_of_a_window_without_events_says_so(fleet: Any, wharfinger: Run)
 
 
 @pytest.mark.parametrize("columns", ["80", "200"])
-def test_tables_fit_the_terminal(columns: str, fleet: Any, monkeypatch: pytest.MonkeyPatch, wharfinger: Run) -> None:
+def test_tables_fit_the_terminal(columns: str, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, wharfinger: Run) -> None:
     """No line is wider than the terminal says it is, and no word of a reason is lost."""
     monkeypatch.setenv("COLUMNS", columns)
 
@@ -188,7 +198,7 @@ def test_tables_fit_the_terminal(columns: str, fleet: Any, monkeypatch: pytest.M
     assert "…" not in words
 
 
-def test_models_can_be_listed_shown_and_promoted(fleet: Any, wharfinger: Run) -> None:
+def test_models_can_be_listed_shown_and_promoted(fleet: Fleet, wharfinger: Run) -> None:
     """The champion is marked in the list, its manifest is JSON, and promoting it again is harmless."""
     home = fleet.settings.home
 
@@ -201,7 +211,7 @@ def test_models_can_be_listed_shown_and_promoted(fleet: Any, wharfinger: Run) ->
     assert promoted.returncode == 0
 
 
-def test_interrupt_ends_with_one_line_and_keeps_the_work(fleet: Any, tmp_path: Path) -> None:
+def test_interrupt_ends_with_one_line_and_keeps_the_work(fleet: Fleet, tmp_path: Path) -> None:
     """Ctrl-C in the middle of an ingest ends with one line; running it again completes it."""
     source = next(fleet.settings.home.parent.glob("*.ndjson")).read_text()
     paths = [tmp_path / f"{number}.ndjson" for number in range(3)]
@@ -227,7 +237,7 @@ def test_interrupt_ends_with_one_line_and_keeps_the_work(fleet: Any, tmp_path: P
     assert list((tmp_path / "home" / "lake").glob("date=*/*.parquet"))
 
 
-def test_reader_that_stops_reading_is_no_error(fleet: Any) -> None:
+def test_reader_that_stops_reading_is_no_error(fleet: Fleet) -> None:
     """`wharfinger score --format ndjson | head -1` ends quietly."""
     environment = os.environ | {"WHARFINGER_HOME": str(fleet.settings.home)}
     writer = subprocess.Popen(

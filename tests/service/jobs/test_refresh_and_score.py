@@ -3,7 +3,7 @@ import multiprocessing
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -13,11 +13,19 @@ from service.jobs.locks import only_one
 from service.jobs.refresh import refresh
 from service.jobs.score import score, score_records
 from service.settings import Settings
-from service.wiring import champion, open_home
+from service.wiring import Home, champion, open_home
 
 REPORT = {"workloads": 9, "held_out_windows": 900, "injected_found": 0.8}
 CALIBRATIONS = {"final": {"slope": 1.5, "cohorts": {"a": [0.1, 2.0]}}}
 TEN = timedelta(minutes=10)
+
+
+class Fleet(Protocol):
+    """What the fixture `fleet` gives."""
+
+    settings: Settings
+    home: Home
+    version: str
 
 
 def failed(report: dict[str, Any], calibrations: dict[str, Any]) -> list[str]:
@@ -75,13 +83,13 @@ def test_empty_home_says_what_to_do_first(tmp_path: Path) -> None:
         score(home)
 
 
-def test_span_before_the_first_event_is_refused(fleet: Any) -> None:
+def test_span_before_the_first_event_is_refused(fleet: Fleet) -> None:
     """A refresh of a span without telemetry names the time of the first event."""
     with pytest.raises(JobError, match="first event is of 2026-09-10T00"):
         refresh(fleet.home, until=datetime(2020, 1, 1, tzinfo=UTC))
 
 
-def test_scores_are_of_closed_windows_only(fleet: Any) -> None:
+def test_scores_are_of_closed_windows_only(fleet: Fleet) -> None:
     """No window is scored whose end lies after the lake's last event."""
     last = fleet.home.lake.span()[1]
 
@@ -92,7 +100,7 @@ def test_scores_are_of_closed_windows_only(fleet: Any) -> None:
     assert sorted(scores, key=lambda one: (one.window_start, one.workload)) == scores
 
 
-def test_bounds_snap_to_windows_and_change_no_score(fleet: Any) -> None:
+def test_bounds_snap_to_windows_and_change_no_score(fleet: Fleet) -> None:
     """A span that begins and ends inside windows has these windows whole, scored as a full run scores them."""
     since = datetime(2026, 9, 13, 1, 4, tzinfo=UTC)
     until = datetime(2026, 9, 13, 2, 1, tzinfo=UTC)
@@ -105,14 +113,14 @@ def test_bounds_snap_to_windows_and_change_no_score(fleet: Any) -> None:
     assert whole == part
 
 
-def test_scores_are_stored(fleet: Any) -> None:
+def test_scores_are_stored(fleet: Fleet) -> None:
     """What a scoring returns can be read from the store afterwards, unchanged."""
     strongest = max(score(fleet.home), key=lambda one: one.bits)
 
     assert strongest == fleet.home.store.get(strongest.workload, datetime.fromisoformat(strongest.window_start))
 
 
-def test_records_are_scored_without_being_stored(fleet: Any) -> None:
+def test_records_are_scored_without_being_stored(fleet: Fleet) -> None:
     """Raw records get scores at once, what is unreadable is told by its number, lake and store stay as they are."""
     detector = champion(fleet.home)
     assert detector is not None
@@ -132,7 +140,7 @@ def test_records_are_scored_without_being_stored(fleet: Any) -> None:
     assert fleet.home.store.get("host:n9", datetime(2026, 9, 21, 14, 10, tzinfo=UTC)) is None
 
 
-def test_order_of_input_does_not_matter(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, fleet: Any) -> None:
+def test_order_of_input_does_not_matter(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> None:
     """The same records, split into files another way and read in another order, give the same lake."""
     from service.jobs.ingest import ingest  # noqa: PLC0415 -- beside its one use
 
