@@ -1,8 +1,11 @@
 """Rules of the house that no linter knows."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -87,3 +90,25 @@ def test_pins_name_no_package_index() -> None:
     files = [*(ROOT / "requirements").glob("*.txt"), ROOT / "Makefile", ROOT / "pyproject.toml"]
 
     assert not [path.name for path in files if told.search(path.read_text())]
+
+
+@pytest.mark.parametrize(("environment", "code"), [({"CI": "true"}, 1), ({"CI": ""}, 0)])
+def test_skipped_engine_test_fails_in_ci(environment: dict[str, str], code: int, tmp_path: Path) -> None:
+    """Where an engine must be there, a test that skips for want of one is a failure; elsewhere it may skip."""
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "pytest.toml").write_text("[pytest]\nmarkers = ['engine']\n")
+    (tmp_path / "test_engine.py").write_text(
+        "import pytest\n\n@pytest.mark.engine\ndef test_engine():\n    pytest.skip('no engine here')\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
+        cwd=tmp_path,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == code
+    assert "no engine here" in done.stdout or code == 0

@@ -97,7 +97,7 @@ def show_findings(ranked: Sequence[Finding]) -> None:
             f"{finding.alert.bits:.1f}",
             finding.alert.workload,
             terminal.moment(finding.alert.strongest.window_start)[5:],
-            Text(", ".join(finding.titles) or "-", style="bold" if finding.attack else "dim"),
+            Text(_truth(finding), style="bold" if finding.attack else "dim"),
             first_reason(finding.alert.strongest),
         )
         for finding in ranked[:SHOWN]
@@ -106,6 +106,12 @@ def show_findings(ranked: Sequence[Finding]) -> None:
     if rows:
         columns = ("#", "severity", "bits", "workload", "when", "in truth", "first reason")
         terminal.table(columns, rows, right=("#", "bits"), below=True)
+
+
+def _truth(finding: Finding) -> str:
+    if not finding.titles:
+        return "-"
+    return ", ".join(finding.titles) if finding.attack else f"benign: {', '.join(finding.titles)}"
 
 
 def show_outcomes(told: Sequence[Outcome]) -> None:

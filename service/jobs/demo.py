@@ -34,7 +34,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         """Short name: the scenario with its technique, or the kind of benign work."""
-        return f"{self.scenario} {self.technique}" if self.scenario else f"benign: {self.kind}"
+        return f"{self.scenario} {self.technique}" if self.scenario else self.kind
 
     def shows_in(self, score: Score) -> bool:
         """Say whether a window is of the act's workload, or its host's own, and of its time."""

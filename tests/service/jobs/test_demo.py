@@ -50,7 +50,7 @@ def test_findings_are_named_after_what_was_done(folder: Path) -> None:
 
     assert [(f.rank, f.alert.workload, f.titles, f.attack) for f in ranked] == [
         (1, "docker:shop/db", ["N11 T1095"], True),
-        (2, "docker:shop/backup", ["benign: backup"], False),
+        (2, "docker:shop/backup", ["backup"], False),
         (3, "docker:shop/web", [], False),
     ]
 
