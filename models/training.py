@@ -94,7 +94,7 @@ def train(
     windows = merge_windows(parts)
     since = windows.values["window_start"].min()  # type: ignore[assignment]
     extracted = process_time()
-    held_out = _held_out(windows, since, until, progress)
+    held_out = held_out_evidence(windows, since, until, progress)
     channels = _fit(held_out, budget, seed)
     progress("forest", 1.0)
     normal = Normal.of(learn(windows, since, until))
@@ -113,7 +113,9 @@ def _span(lake: Lake, until: datetime | None, days: int) -> tuple[datetime, date
     return max(floor_window(span[0]), until - timedelta(days=days)), until
 
 
-def _held_out(windows: Windows, since: datetime, until: datetime, progress: Progress) -> HeldOut:
+def held_out_evidence(
+    windows: Windows, since: datetime, until: datetime, progress: Progress = lambda _step, _share: None
+) -> HeldOut:
     """Weigh later parts of the span against baselines of what came before each."""
     edges = [floor_window(since + (until - since) * share) for share in FOLDS]
     found: list[Evidence] = []
