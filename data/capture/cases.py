@@ -8,7 +8,7 @@ class Case:
     """One emulated scenario.
 
     `techniques` are ATT&CK ids, the main one first; `family` is the kind of evidence that must show it, `chain` where
-    several must; `note` says what is done; `also` names workloads that carry the attack's traffic unattacked: the resolver
+    several must; `note` says what is done; `also` names workloads that carry its traffic unattacked: the resolver
     asks the world for every name that another workload asks it for.
     """
 
