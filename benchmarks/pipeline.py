@@ -1,7 +1,7 @@
-"""Ingest, refresh and score an estate of 84 workloads and a million Zeek rows, each as the command that a user runs.
+"""Ingest, refresh and score an estate of 84 workloads and a million Zeek rows, each as the command a user runs.
 
-Prints wall time, CPU time and peak memory of every step, and the CPU beside a peer that reads the same files in the same
-run: the standard library's `json.loads` on every line, which is the least that any reader in plain Python does. The bar:
+Prints wall time, CPU time and peak memory of every step, and the CPU beside a peer that reads the same files in the
+same run: the standard library's `json.loads` on every line, the least that any reader in plain Python does. The bar:
 all steps together within three minutes on two cores, each within 1 GB.
 """
 

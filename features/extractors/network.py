@@ -109,11 +109,11 @@ class Network:
         ),
         FeatureSpec(
             "network.served", "count", "connection", "connections accepted", "T1046",
-            "{value} arrived in ten minutes, where {expected} is usual", "served",
+            "{value} arrived in ten minutes, where {expected} is usual", "served", weight=0.5,
         ),
         FeatureSpec(
             "network.new_client", "items", "client", "workloads and addresses that connect to this one", "T1210",
-            "first connection from {value} ({expected})", "served",
+            "first connection from {value} ({expected})", "served", weight=0.7,
         ),
     )  # fmt: skip
 
