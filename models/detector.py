@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -141,25 +142,24 @@ class Detector:
         return scores
 
     def _reasons(self, evidence: Evidence) -> dict[int, list[Reason]]:
-        declared = list(specs().values())
         found: dict[int, list[Reason]] = {}
         for table, explain in ((evidence.values, magnitude_reason), (evidence.items, item_reason)):
             for row in self._telling(table).iter_rows(named=True):
                 found.setdefault(row["row"], []).append(explain(specs()[row["feature"]], row, row["believed"]))
-        order = {spec.name: position for position, spec in enumerate(declared)}
         return {
-            row: sorted(reasons, key=lambda reason: (-reason.bits, order[reason.feature]))[:MOST]
+            row: sorted(reasons, key=lambda reason: (-reason.bits, _columns()[reason.feature]))[:MOST]
             for row, reasons in found.items()
         }
 
     def _telling(self, table: pl.DataFrame) -> pl.DataFrame:
         """Add `believed` bits to evidence rows, and keep those that are worth a reason."""
-        parts = [table.clear().with_columns(pl.lit(None, pl.Float64).alias("believed"))]
-        for position, spec in enumerate(specs().values()):
-            own = table.filter(pl.col("feature") == spec.name)
-            believed = self.channels.trust.column(position, own["bits"].to_numpy() * spec.weight)
-            parts.append(own.with_columns(pl.Series("believed", believed)))
-        return pl.concat(parts).filter(pl.col("believed") >= TELLING)
+        columns = table["feature"].replace_strict(_columns(), return_dtype=pl.Int64).to_numpy()
+        claimed, weights = table["bits"].to_numpy(), _weights()
+        believed = np.zeros(len(table))
+        for column in np.unique(columns):
+            own = columns == column
+            believed[own] = self.channels.trust.column(column, claimed[own] * weights[column])
+        return table.with_columns(pl.Series("believed", believed)).filter(pl.col("believed") >= TELLING)
 
     def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
         learnt = self.normal.baseline.workloads
@@ -270,6 +270,16 @@ class Detector:
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},
         )
         return cls(version, manifest, Normal.of(baseline), channels)
+
+
+@cache
+def _columns() -> dict[str, int]:
+    return {name: column for column, name in enumerate(specs())}
+
+
+@cache
+def _weights() -> NDArray[np.float64]:
+    return np.array([spec.weight for spec in specs().values()])
 
 
 def _iso(moment: datetime) -> str:
