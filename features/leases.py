@@ -1,7 +1,7 @@
 """Who held a container id or an address, and when: the join that lands every event on its workload.
 
-A lease is valid from the start that an inspect snapshot or an orchestrator reports until the container is destroyed, or
-dies and is not started again, or another container is given the address. Events are joined as of their own time.
+A lease is valid from the start that an inspect snapshot or an orchestrator reports until the container dies or is
+destroyed, or another container is given the address. Events are joined as of their own time.
 """
 
 from dataclasses import dataclass
@@ -81,29 +81,46 @@ def build_leases(events: pl.DataFrame) -> Leases:
     return Leases(containers, _addresses(own, containers), _runs(events, containers))
 
 
-def _ends(own: pl.DataFrame) -> pl.DataFrame:
-    moments = own.group_by("container_id").agg(
-        pl.col("ts").filter(pl.col("action") == "destroy").max().alias("destroyed"),
-        pl.col("ts").filter(pl.col("action") == "die").max().alias("died"),
-        pl.col("ts").filter(pl.col("action") == "start").max().alias("started"),
-    )
-    died_for_good = pl.when(pl.col("died") > pl.col("started").fill_null(pl.col("died") - CLOCK_SKEW)).then("died")
-    return moments.select("container_id", pl.coalesce("destroyed", died_for_good).alias("valid_to"))
-
-
 def _addresses(own: pl.DataFrame, containers: pl.DataFrame) -> pl.DataFrame:
+    """Give each address to its container from a start to the next end; a start may bring another address.
+
+    A start that no snapshot tells of is taken to have kept the addresses of the one before.
+    """
+    begun = pl.min_horizontal("ts", pl.coalesce("valid_from", "ts"))
     stated = (
         own.filter(pl.col("addresses").list.len() > 0)
-        .select("container_id", "host", pl.min_horizontal("ts", "valid_from").alias("valid_from"), "addresses")
-        .explode("addresses", empty_as_null=True, keep_nulls=False)
-        .rename({"addresses": "address"})
-        .group_by("container_id", "host", "address")
-        .agg(pl.col("valid_from").min())
+        .select("container_id", begun.alias("valid_from"), "host", "addresses")
+        .sort("valid_from")
+        .unique(["container_id", "valid_from", "addresses"], keep="first", maintain_order=True)
+    )
+    kept = (
+        own.filter(pl.col("action") == "start")
+        .select("container_id", pl.col("ts").alias("begun"))
+        .join_asof(
+            stated.with_columns(pl.col("valid_from").alias("begun")),
+            on="begun",
+            by="container_id",
+            check_sortedness=False,
+        )
+        .filter(pl.col("begun") - pl.col("valid_from") > CLOCK_SKEW)
+        .select("container_id", pl.col("begun").alias("valid_from"), "host", "addresses")
+    )
+    ends = own.filter(pl.col("action").is_in(["die", "destroy"])).select(
+        "container_id", pl.col("ts").alias("valid_from"), pl.col("ts").alias("valid_to")
     )
     return (
-        stated.join(containers.select("container_id", pl.col("workload").alias("holder")), on="container_id")
-        .join(_ends(own), on="container_id", how="left")
-        .select("address", "host", "holder", pl.col("valid_from") - CLOCK_SKEW, pl.col("valid_to") + AFTER_DEATH)
+        pl.concat([stated, kept])
+        .sort("valid_from")
+        .join_asof(ends, on="valid_from", by="container_id", strategy="forward", check_sortedness=False)
+        .explode("addresses", empty_as_null=True, keep_nulls=False)
+        .join(containers.select("container_id", pl.col("workload").alias("holder")), on="container_id")
+        .select(
+            pl.col("addresses").alias("address"),
+            "host",
+            "holder",
+            pl.col("valid_from") - CLOCK_SKEW,
+            pl.col("valid_to") + AFTER_DEATH,
+        )
         .sort("valid_from", "address", "host", "holder")
     )
 

@@ -3,8 +3,8 @@
 A value is judged in two steps (a hurdle model): how likely the feature is above zero at all in this hour, and, given
 that, how far up the tail of the workload's own distribution the value lies. Both are shrunk towards the workload, and
 the workload towards its image repository, its cohort or the fleet, by the number of windows seen, so that a workload
-with little history borrows strength. The tail is logistic on the scale of log1p: exponential there, a power law in the
-value, and never ending.
+with little history borrows strength. On the scale of log1p the tail is logistic up to `KNEE` standard deviations and a
+power law beyond: a value a thousand times the usual one is not believed to be impossible, and evidence never ends.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ SPREAD_FLOOR = 0.15  # log1p units: about 15 per cent of the value
 ENOUGH = 20  # active windows from which the statistics of an ancestor are used
 ACTIVITY = 0.5  # share of the hurdle's bits that counts: activity at a rare hour is weak evidence by itself
 LOGISTIC = float(np.pi / np.sqrt(3))  # rate of the logistic tail in standard deviations
+KNEE = 4.0  # standard deviations beyond which the tail is a power law
+FAR = 4.0  # its exponent, that of Student's t with four degrees of freedom
 
 KEYS = ["workload", "feature"]
 ANCESTORS = ("image_repository", "cohort", "fleet")
@@ -189,9 +191,8 @@ def surprise(values: pl.DataFrame, facts: pl.DataFrame, baseline: Baseline, expe
         pl.coalesce("cell_rate", empty_cell).clip(1e-9, 1.0).alias("rate"),
     )
     deviation = (pl.col("value").log1p() - pl.col("mean")) / pl.col("spread")
-    tail = (LOGISTIC * deviation).exp().log1p() / np.log(2)
-    # exp overflows far up the tail, where log2(1 + exp(x)) is x / ln 2 to the last digit
-    tail = pl.when(deviation > 100).then(LOGISTIC * deviation / np.log(2)).otherwise(tail)  # noqa: PLR2004
+    near = (LOGISTIC * deviation.clip(upper_bound=KNEE)).exp().log1p() / np.log(2)
+    tail = near + FAR * (deviation.clip(lower_bound=KNEE) / KNEE).log(2)
     return long.select(
         "row", "feature", "value", "mean", "spread", (tail - ACTIVITY * pl.col("rate").log(2)).alias("bits")
     )

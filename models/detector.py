@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,6 +22,7 @@ from models.explanation import MOST, TELLING, item_reason, magnitude_reason
 from models.flat_forest import FlatForest
 from models.registry import Artefact
 from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
+from models.trust import Trust
 
 Level = Literal["workload", "image", "cohort", "fleet"]
 MATURE_WINDOWS = 36.0
@@ -33,9 +35,20 @@ def strength(
     forest: FlatForest,
     calibrations: dict[str, TailCalibration],
 ) -> NDArray[np.float64]:
-    """Give the larger of two calibrated tails, the forest's and that of the summed evidence, in bits, shape (n,)."""
+    """Give the strength of windows: the mean of two calibrated tails in bits, shape (n,).
+
+    One channel is the forest's score, the other the strongest evidence plus half of the second strongest. Their mean
+    finds more at every budget than the larger of the two, which lets through what either channel alone finds odd
+    (`docs/adr/0006-two-channels.md`).
+    """
     by_forest = calibrations["forest"].bits(forest.score(vectors), cohorts)
-    return np.maximum(by_forest, calibrations["sum"].bits(vectors[:, -1], cohorts))
+    by_sum = calibrations["sum"].bits(summed(vectors), cohorts)
+    return np.asarray((by_forest + by_sum) / 2, dtype=np.float64)
+
+
+def summed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the strongest evidence plus half of the second strongest, shape (n,), from `aggregate` vectors."""
+    return np.asarray(vectors[:, -2:].mean(axis=1), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -45,18 +58,18 @@ class Channels:
     Parameters
     ----------
     trust
-        Factor per feature, shape (features,).
+        How far each feature is believed.
     forest
         Fitted forest over `models.aggregates.aggregate` vectors.
     calibrations
         By name of `CHANNELS`: of the forest's score, and of the summed evidence.
     alert_rate
-        What the larger of the two is worth.
+        What the strength of the two together is worth.
     thresholds
         Bits from which a window has a severity.
     """
 
-    trust: NDArray[np.float64]
+    trust: Trust
     forest: FlatForest
     calibrations: dict[str, TailCalibration]
     alert_rate: AlertRate
@@ -64,7 +77,7 @@ class Channels:
 
     def bits(self, evidence: Evidence) -> NDArray[np.float64]:
         """Give the calibrated surprise of each window, shape (n,)."""
-        vectors = aggregate(evidence.bits * self.trust)
+        vectors = aggregate(self.trust.apply(evidence.bits))
         cohorts = evidence.keys["cohort"].to_numpy()
         return self.alert_rate.bits(strength(vectors, cohorts, self.forest, self.calibrations))
 
@@ -106,7 +119,7 @@ class Detector:
         if since is not None:
             evidence = evidence.after(since)
         bits = self.channels.bits(evidence)
-        families = by_family(evidence.bits * self.channels.trust)
+        families = by_family(self.channels.trust.apply(evidence.bits))
         reasons = self._reasons(evidence)
         scores = []
         for row, (key, info) in enumerate(zip(evidence.keys.iter_rows(), self._infos(evidence), strict=True)):
@@ -129,21 +142,24 @@ class Detector:
         return scores
 
     def _reasons(self, evidence: Evidence) -> dict[int, list[Reason]]:
-        declared = list(specs().values())
-        trusted = dict(zip(specs(), self.channels.trust, strict=True))
         found: dict[int, list[Reason]] = {}
         for table, explain in ((evidence.values, magnitude_reason), (evidence.items, item_reason)):
-            telling = table.with_columns(
-                (pl.col("bits") * pl.col("feature").replace_strict(trusted, return_dtype=pl.Float64)).alias("trusted")
-            ).filter(pl.col("trusted") >= TELLING)
-            for row in telling.iter_rows(named=True):
-                spec = specs()[row["feature"]]
-                found.setdefault(row["row"], []).append(explain(spec, row, row["trusted"] * spec.weight))
-        order = {spec.name: position for position, spec in enumerate(declared)}
+            for row in self._telling(table).iter_rows(named=True):
+                found.setdefault(row["row"], []).append(explain(specs()[row["feature"]], row, row["believed"]))
         return {
-            row: sorted(reasons, key=lambda reason: (-reason.bits, order[reason.feature]))[:MOST]
+            row: sorted(reasons, key=lambda reason: (-reason.bits, _columns()[reason.feature]))[:MOST]
             for row, reasons in found.items()
         }
+
+    def _telling(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Add `believed` bits to evidence rows, and keep those that are worth a reason."""
+        columns = table["feature"].replace_strict(_columns(), return_dtype=pl.Int64).to_numpy()
+        claimed, weights = table["bits"].to_numpy(), _weights()
+        believed = np.zeros(len(table))
+        for column in np.unique(columns):
+            own = columns == column
+            believed[own] = self.channels.trust.column(column, claimed[own] * weights[column])
+        return table.with_columns(pl.Series("believed", believed)).filter(pl.col("believed") >= TELLING)
 
     def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
         learnt = self.normal.baseline.workloads
@@ -217,7 +233,7 @@ class Detector:
                 "calibrations": {name: c.to_json() for name, c in self.channels.calibrations.items()},
                 "alert_rate": self.channels.alert_rate.to_json(),
             },
-            arrays={"forest": self.channels.forest.arrays(), "trust": {"trust": self.channels.trust}},
+            arrays={"forest": self.channels.forest.arrays(), "trust": {"believed": self.channels.trust.believed}},
             tables={
                 "workloads": baseline.workloads,
                 "values": baseline.values,
@@ -247,13 +263,23 @@ class Detector:
         }
         baseline = Baseline(_parse(manifest["since"]), _parse(manifest["until"]), **tables)
         channels = Channels(
-            np.asarray(artefact.arrays["trust"]["trust"], dtype=np.float64),
+            Trust.from_array(artefact.arrays["trust"]["believed"], len(specs())),
             FlatForest.from_arrays(artefact.arrays["forest"]),
             {name: TailCalibration.from_json(manifest["calibrations"][name]) for name in CHANNELS},
             AlertRate.from_json(manifest["alert_rate"]),
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},
         )
         return cls(version, manifest, Normal.of(baseline), channels)
+
+
+@cache
+def _columns() -> dict[str, int]:
+    return {name: column for column, name in enumerate(specs())}
+
+
+@cache
+def _weights() -> NDArray[np.float64]:
+    return np.array([spec.weight for spec in specs().values()])
 
 
 def _iso(moment: datetime) -> str:

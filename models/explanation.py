@@ -19,8 +19,8 @@ def quantity(value: float, unit: str) -> str:
 
     Examples
     --------
-    >>> quantity(12_400_000, "byte"), quantity(3, "connection"), quantity(1, "query"), quantity(90, "second")
-    ('12.4 MB', '3', '1', '1.5 min')
+    >>> quantity(12_400_000, "byte"), quantity(3, "connection"), quantity(90, "second")
+    ('12.4 MB', '3', '1.5 min')
     """
     if unit == "byte":
         power = min(int(math.log10(max(value, 1)) // 3), len(BYTE_UNITS) - 1)
@@ -45,13 +45,13 @@ def plural(unit: str, count: int) -> str:
     if count == 1:
         return f"1 {unit}"
     words = " and ".join(_plural(part) for part in unit.split(" and "))
-    return f"{count} {words}"
+    return f"{count:,} {words}"
 
 
 def _plural(word: str) -> str:
     if word.endswith("y") and word[-2] not in "aeiou":
         return f"{word[:-1]}ies"
-    return f"{word}es" if word.endswith("s") else f"{word}s"
+    return f"{word}es" if word.endswith(("s", "ch", "sh", "x")) else f"{word}s"
 
 
 def magnitude_reason(spec: FeatureSpec, row: Mapping[str, Any], bits: float) -> Reason:
@@ -60,7 +60,8 @@ def magnitude_reason(spec: FeatureSpec, row: Mapping[str, Any], bits: float) -> 
     high = math.expm1(min(row["mean"] + TYPICAL * row["spread"], 700.0))
     lower, upper = quantity(low, spec.unit), quantity(high, spec.unit)
     expected = f"{lower} to {upper}" if lower != upper else upper
-    value = quantity(row["value"], spec.unit)
+    count = spec.kind == "count" or spec.unit == "point"
+    value = plural(spec.unit, round(row["value"])) if count else quantity(row["value"], spec.unit)
     return Reason(
         feature=spec.name,
         value=value,

@@ -21,10 +21,10 @@ from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.aggregates import aggregate, groups
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
-from models.detector import Channels, Detector, strength
+from models.detector import Channels, Detector, strength, summed
 from models.forest import fit_forest
 from models.scores import Severity
-from models.trust import measure_trust
+from models.trust import Trust
 
 FOLDS = (0.5, 0.67, 0.83, 1.0)
 MIN_WINDOWS = 200
@@ -94,7 +94,7 @@ def train(
     windows = merge_windows(parts)
     since = windows.values["window_start"].min()  # type: ignore[assignment]
     extracted = process_time()
-    held_out = _held_out(windows, since, until, progress)
+    held_out = held_out_evidence(windows, since, until, progress)
     channels = _fit(held_out, budget, seed)
     progress("forest", 1.0)
     normal = Normal.of(learn(windows, since, until))
@@ -113,7 +113,9 @@ def _span(lake: Lake, until: datetime | None, days: int) -> tuple[datetime, date
     return max(floor_window(span[0]), until - timedelta(days=days)), until
 
 
-def _held_out(windows: Windows, since: datetime, until: datetime, progress: Progress) -> HeldOut:
+def held_out_evidence(
+    windows: Windows, since: datetime, until: datetime, progress: Progress = lambda _step, _share: None
+) -> HeldOut:
     """Weigh later parts of the span against baselines of what came before each."""
     edges = [floor_window(since + (until - since) * share) for share in FOLDS]
     found: list[Evidence] = []
@@ -126,13 +128,13 @@ def _held_out(windows: Windows, since: datetime, until: datetime, progress: Prog
 
 
 def _fit(held_out: HeldOut, budget: float, seed: int) -> Channels:
-    trust = measure_trust(held_out.bits)
-    vectors = aggregate(held_out.bits * trust)
+    trust = Trust.measure(held_out.bits)
+    vectors = aggregate(trust.apply(held_out.bits))
     cohorts = held_out.cohorts
     forest = fit_forest(vectors, groups=len(groups()), seed=seed)
     calibrations = {
         "forest": TailCalibration.fit(forest.score(vectors), cohorts),
-        "sum": TailCalibration.fit(vectors[:, -1], cohorts),
+        "sum": TailCalibration.fit(summed(vectors), cohorts),
     }
     rate = AlertRate.fit(held_out.keys, strength(vectors, cohorts, forest, calibrations))
     thresholds = {name: rate.threshold(budget * times) for name, times in RATES.items()}
@@ -159,7 +161,10 @@ def _report(windows: Windows, held_out: HeldOut, channels: Channels, budget: flo
         "held_out_alerts_a_day": round(count_runs(strange) / max(days, 1e-3), 2),
         "alert_budget_a_day": budget,
         "injected_found": round(_injected(evidence, channels, seed), 3),
-        "trust": {name: round(float(t), 2) for name, t in zip(specs(), channels.trust, strict=True)},
+        "believed_of_ten_bits": {
+            name: round(float(channels.trust.column(position, np.array([10.0]))[0]), 1)
+            for position, name in enumerate(specs())
+        },
     }
 
 

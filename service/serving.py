@@ -44,7 +44,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
 
     def load_config(self) -> None:
         for name, value in self._options.items():
-            if value is not None:
+            if value is not None and name in self.cfg.settings:  # older versions lack some
                 self.cfg.set(name, value)
 
     def load(self) -> Any:  # noqa: ANN401 -- a WSGI application

@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,29 +14,12 @@ from sqlalchemy.dialects import sqlite
 
 from models.scores import SEVERITIES, Score, Severity
 from service.cursors import CursorError, Position, issue, redeem
+from service.tables import after, conditions, from_micros, meta_table, metadata, micros, score_table
 
 SCHEMA_VERSION = 1
 BATCH = 2_000
 MAX_LIMIT = 1_000
 Order = Literal["time", "bits"]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_metadata = sa.MetaData()
-_meta = sa.Table("meta", _metadata, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String))
-_scores = sa.Table(
-    "scores",
-    _metadata,
-    sa.Column("workload", sa.String, primary_key=True),
-    sa.Column("window_start", sa.BigInteger, primary_key=True),  # µs since 1970, like window_end
-    sa.Column("window_end", sa.BigInteger, nullable=False),
-    sa.Column("bits", sa.Float, nullable=False),
-    sa.Column("severity", sa.SmallInteger, nullable=False),  # index into SEVERITIES
-    sa.Column("model", sa.String, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # the whole Score as JSON
-    sa.Index("scores_by_time", "window_start", "workload"),
-    sa.Index("scores_by_bits", "bits", "window_start", "workload"),
-    sa.Index("scores_by_workload", "workload", "window_start", "bits", "severity"),
-)
 
 __all__ = ["Cell", "CursorError", "Order", "ScoreStore", "StorageError", "from_micros", "micros"]
 
@@ -82,12 +65,12 @@ class ScoreStore:
         -------
         How many are new or differ from what was stored: storing the same scores twice gives 0 the second time.
         """
-        insert = sqlite.insert(_scores)
+        insert = sqlite.insert(score_table)
         names = ("window_end", "bits", "severity", "model", "body")
         upsert = insert.on_conflict_do_update(
             index_elements=["workload", "window_start"],
             set_={name: insert.excluded[name] for name in names},
-            where=_scores.c.body != insert.excluded.body,
+            where=score_table.c.body != insert.excluded.body,
         )
         changed = 0
         for batch in _batches(map(_row, scores), BATCH):
@@ -135,12 +118,12 @@ class ScoreStore:
         if not 1 <= limit <= MAX_LIMIT:
             raise ValueError(f"limit must lie between 1 and {MAX_LIMIT}")
         question = (workload, since, until, severity, order)
-        leading = _scores.c.window_start if order == "time" else _scores.c.bits
-        statement = sa.select(leading, _scores.c.window_start, _scores.c.workload, _scores.c.body)
-        statement = statement.where(*_conditions(workload, since, until, severity))
+        leading = score_table.c.window_start if order == "time" else score_table.c.bits
+        statement = sa.select(leading, score_table.c.window_start, score_table.c.workload, score_table.c.body)
+        statement = statement.where(*conditions(workload, since, until, severity))
         if cursor is not None:
-            statement = statement.where(_after(leading, redeem(cursor, question)))
-        statement = statement.order_by(leading.desc(), _scores.c.window_start.desc(), _scores.c.workload.asc())
+            statement = statement.where(after(leading, redeem(cursor, question)))
+        statement = statement.order_by(leading.desc(), score_table.c.window_start.desc(), score_table.c.workload.asc())
         with self._engine.connect() as connection:
             rows = connection.execute(statement.limit(limit + 1)).all()
         page = [msgspec.json.decode(row.body, type=Score) for row in rows[:limit]]
@@ -151,9 +134,9 @@ class ScoreStore:
 
     def get(self, workload: str, window_start: datetime) -> Score | None:
         """Read the score of one window, or None."""
-        key = (_scores.c.workload == workload) & (_scores.c.window_start == micros(window_start))
+        key = (score_table.c.workload == workload) & (score_table.c.window_start == micros(window_start))
         with self._engine.connect() as connection:
-            body = connection.execute(sa.select(_scores.c.body).where(key)).scalar()
+            body = connection.execute(sa.select(score_table.c.body).where(key)).scalar()
         return None if body is None else msgspec.json.decode(body, type=Score)
 
     def workloads(self, *, since: datetime | None = None) -> list[dict[str, Any]]:
@@ -165,14 +148,14 @@ class ScoreStore:
         """
         statement = (
             sa.select(
-                _scores.c.workload,
+                score_table.c.workload,
                 sa.func.count().label("windows"),
-                sa.func.max(_scores.c.window_start).label("last"),
-                sa.func.max(_scores.c.bits).label("strongest"),
+                sa.func.max(score_table.c.window_start).label("last"),
+                sa.func.max(score_table.c.bits).label("strongest"),
             )
-            .where(*_conditions(None, since, None, None))
-            .group_by(_scores.c.workload)
-            .order_by(sa.desc("strongest"), _scores.c.workload)
+            .where(*conditions(None, since, None, None))
+            .group_by(score_table.c.workload)
+            .order_by(sa.desc("strongest"), score_table.c.workload)
         )
         with self._engine.connect() as connection:
             rows = connection.execute(statement).all()
@@ -186,22 +169,31 @@ class ScoreStore:
             for row in rows
         ]
 
+    def names(self) -> list[str]:
+        """List every workload that has a stored score, by name; takes a step in the index per workload."""
+        first = sa.select(sa.func.min(score_table.c.workload).label("name"))
+        found = first.cte("found", recursive=True)
+        following = sa.select(sa.func.min(score_table.c.workload)).where(score_table.c.workload > found.c.name)
+        found = found.union_all(sa.select(following.scalar_subquery()).where(found.c.name.is_not(None)))
+        with self._engine.connect() as connection:
+            return list(connection.execute(sa.select(found.c.name).where(found.c.name.is_not(None))).scalars())
+
     def cells(
         self, *, workloads: Iterable[str] | None = None, since: datetime | None = None, until: datetime | None = None
     ) -> list[Cell]:
         """Read scores without their explanation, by workload and time, for pictures."""
-        columns = (_scores.c.workload, _scores.c.window_start, _scores.c.bits, _scores.c.severity)
-        statement = sa.select(*columns).where(*_conditions(None, since, until, None))
+        columns = (score_table.c.workload, score_table.c.window_start, score_table.c.bits, score_table.c.severity)
+        statement = sa.select(*columns).where(*conditions(None, since, until, None))
         if workloads is not None:
-            statement = statement.where(_scores.c.workload.in_(list(workloads)))
+            statement = statement.where(score_table.c.workload.in_(list(workloads)))
         with self._engine.connect() as connection:
-            rows = connection.execute(statement.order_by(_scores.c.workload, _scores.c.window_start)).all()
+            rows = connection.execute(statement.order_by(score_table.c.workload, score_table.c.window_start)).all()
         return [Cell(name, from_micros(start), bits, SEVERITIES[code]) for name, start, bits, code in rows]
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Tell the start of the first and of the last stored window, or None when nothing is stored."""
         first_of, last_of = (
-            sa.select(end(_scores.c.window_start)).scalar_subquery() for end in (sa.func.min, sa.func.max)
+            sa.select(end(score_table.c.window_start)).scalar_subquery() for end in (sa.func.min, sa.func.max)
         )
         bounds = sa.select(first_of, last_of)  # two subqueries: each is one step in the index, together a scan
         with self._engine.connect() as connection:
@@ -217,7 +209,7 @@ class ScoreStore:
             If the database cannot be written: a full or read-only disk, or another writer for longer than 10 s.
         """
         with self._engine.execution_options(immediate=True).connect() as connection:
-            connection.execute(sa.select(_meta.c.value))
+            connection.execute(sa.select(meta_table.c.value))
             connection.rollback()
 
     def close(self) -> None:
@@ -228,26 +220,15 @@ class ScoreStore:
         with contextlib.closing(sqlite3.connect(self.path, timeout=10)) as raw:
             raw.execute("PRAGMA journal_mode=WAL")  # kept in the file; cannot be set inside a transaction
         with self._engine.execution_options(immediate=True).begin() as connection:
-            _metadata.create_all(connection)
+            metadata.create_all(connection)
             connection.execute(
-                sqlite.insert(_meta).values(key="schema", value=str(SCHEMA_VERSION)).on_conflict_do_nothing()
+                sqlite.insert(meta_table).values(key="schema", value=str(SCHEMA_VERSION)).on_conflict_do_nothing()
             )
-            found = connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "schema")).scalar_one()
+            found = connection.execute(sa.select(meta_table.c.value).where(meta_table.c.key == "schema")).scalar_one()
         if found != str(SCHEMA_VERSION):
             raise StorageError(
                 f"{self.path} has schema {found}, this version knows {SCHEMA_VERSION}; upgrade wharfinger"
             )
-
-
-def micros(moment: datetime) -> int:
-    """Count the microseconds since 1970; a naive time is taken as UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_micros(value: int) -> datetime:
-    """Turn microseconds since 1970 into a time in UTC."""
-    return _EPOCH + timedelta(microseconds=value)
 
 
 def _prepare(connection: Any, _: object) -> None:  # noqa: ANN401 -- a raw DB-API connection
@@ -276,25 +257,3 @@ def _batches(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[st
     remaining = iter(rows)
     while batch := list(islice(remaining, size)):
         yield batch
-
-
-def _conditions(
-    workload: str | None, since: datetime | None, until: datetime | None, severity: Severity | None
-) -> list[sa.ColumnElement[bool]]:
-    conditions = []
-    if workload is not None:
-        conditions.append(_scores.c.workload == workload)
-    if since is not None:
-        conditions.append(_scores.c.window_start >= micros(since))
-    if until is not None:
-        conditions.append(_scores.c.window_start < micros(until))
-    if severity is not None:
-        conditions.append(_scores.c.severity >= SEVERITIES.index(severity))
-    return conditions
-
-
-def _after(leading: sa.Column[Any], place: Position) -> sa.ColumnElement[bool]:
-    """Select the rows that stand after `place` in the page order."""
-    start, name = _scores.c.window_start, _scores.c.workload
-    later = (start < place.window_start) | ((start == place.window_start) & (name > place.workload))
-    return (leading < place.value) | ((leading == place.value) & later)

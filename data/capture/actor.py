@@ -21,11 +21,14 @@ import asks  # type: ignore[import-not-found]  # found beside this file in the i
 import serves  # type: ignore[import-not-found]
 
 Plan = dict[str, Any]
+DAWN, DUSK = 6.0, 22.0
 
 
 def daylight(hour: float) -> float:
     """Return the share of full activity at an hour of the day: 0.3 at night, 1 in the early afternoon."""
-    return 0.3 + 0.7 * max(0.0, math.sin(math.pi * (hour - 6.0) / 16.0)) if 6.0 <= hour <= 22.0 else 0.3
+    if not DAWN <= hour <= DUSK:
+        return 0.3
+    return 0.3 + 0.7 * math.sin(math.pi * (hour - DAWN) / (DUSK - DAWN))
 
 
 def wait_for_route(seconds: float = 10.0) -> None:
@@ -58,7 +61,7 @@ def turn(loop: Plan, plan: Plan, generator: random.Random) -> None:
 
 def repeat(loop: Plan, plan: Plan) -> None:
     """Run one loop for ever, or `times` times."""
-    generator = random.Random()
+    generator = random.Random()  # noqa: S311 (the pace of traffic)
     if not loop.get("now"):
         time.sleep(generator.random() * float(loop["every"]) / float(plan["factor"]))
     left = int(loop.get("times", -1))

@@ -90,6 +90,7 @@ class EventStream(threading.Thread):
                 raise
         finally:
             self.connected.set()
+            self._connection.close()
 
     def stop(self) -> None:
         """Close the stream and wait for the thread."""

@@ -8,7 +8,8 @@ class Case:
     """One emulated scenario.
 
     `techniques` are ATT&CK ids, the main one first; `family` is the kind of evidence that must show it, `chain` where
-    several must; `note` says what is done.
+    several must; `note` says what is done; `also` names workloads that carry its traffic unattacked: the resolver
+    asks the world for every name that another workload asks it for.
     """
 
     scenario: str
@@ -16,8 +17,10 @@ class Case:
     techniques: tuple[str, ...]
     workload: str
     note: str
+    also: tuple[str, ...] = ()
 
 
+RESOLVER = ("docker:ops/resolver",)
 # In the order in which they are played.
 CASES = (
     Case(
@@ -26,6 +29,7 @@ CASES = (
         ("T1204.003", "T1610", "T1036.005", "T1071.001"),
         "docker:quay-1/kube-proxy-helper",
         "look-alike image from an unknown registry, restart always, HTTP beacon",
+        RESOLVER,
     ),
     Case(
         "E01",
@@ -41,7 +45,14 @@ CASES = (
         "docker:shop/web",
         "one of two replicas recreated: SYS_ADMIN, seccomp off, host PID, extra bind, LD_PRELOAD",
     ),
-    Case("N07", "network", ("T1071.004", "T1572"), "docker:shop/notify", "long random TXT names under one domain"),
+    Case(
+        "N07",
+        "network",
+        ("T1071.004", "T1572"),
+        "docker:shop/notify",
+        "long random TXT names under one domain",
+        RESOLVER,
+    ),
     Case(
         "D01",
         "config",
@@ -71,6 +82,7 @@ CASES = (
         ("T1001.003", "T1095", "T1571"),
         "docker:shop/cache",
         "text, not TLS, held open on port 443",
+        RESOLVER,
     ),
     Case(
         "N17",
@@ -78,6 +90,7 @@ CASES = (
         ("T1048.002", "T1567.002"),
         "docker:shop/db",
         "megabytes to a host whose name resembles the backup store",
+        RESOLVER,
     ),
     Case(
         "I03",
@@ -85,6 +98,7 @@ CASES = (
         ("T1525", "T1195.002", "T1071.001"),
         "docker:shop/worker",
         "same tag, new digest, pushed past the pipeline and rolled out; TLS beacon",
+        RESOLVER,
     ),
     Case("D10", "control", ("T1562.001",), "docker:ops/logship", "log shipper paused for an hour"),
     Case(
@@ -93,6 +107,7 @@ CASES = (
         ("T1105", "T1609", "T1001.003", "T1048.002"),
         "docker:shop/api",
         "chain: exec drop, then borrowed name, then bulk upload",
+        RESOLVER,
     ),
     Case(
         "N02",
@@ -100,5 +115,6 @@ CASES = (
         ("T1001.003", "T1071.001"),
         "docker:shop/web",
         "HTTP beacon dressed as a browser that fetches jQuery",
+        RESOLVER,
     ),
 )

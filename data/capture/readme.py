@@ -10,8 +10,8 @@ TEXT = """# Sample: {hours:.0f} hours of a small container estate, with {attacks
 Recorded from a real Docker Engine with real registries by `python -m data.capture` (see `data/README.md`). Everything
 stayed between the range's own containers. Attacks are emulated in form only: text and zeros.
 
-- Time: {minutes:g} real minutes, every stamp stretched by {factor} onto a start at 2026-11-02T00:00:00Z. Durations are as
-  measured, except of connections held open for five real seconds or more, whose durations are stretched too.
+- Time: {minutes:g} real minutes, every stamp stretched by {factor} onto a start at 2026-11-02T00:00:00Z. Durations
+  are as measured, except of connections held open for five real seconds or more, whose durations are stretched too.
 - Split: until **{split}** only benign life; from then on attacks, and benign life goes on.
 - Host: `quay-1`. Workloads are named in `truth.json` and `benign.json` as Wharfinger names them.
 - Recorded with: {versions}.

@@ -16,6 +16,8 @@ from typing import Any
 
 Plan = dict[str, Any]
 Turn = Callable[[Plan, Plan, random.Random], None]
+HEAD = struct.Struct(">II")
+ADDRESS, TEXT = 1, 16
 CERTIFICATE = Path(__file__).with_name("lab.pem")
 
 
@@ -53,7 +55,7 @@ def start(service: Plan, plan: Plan, turn: Turn) -> None:
 
 
 def _http(service: Plan, plan: Plan, turn: Turn) -> type[socketserver.BaseRequestHandler]:
-    generator = random.Random()
+    generator = random.Random()  # noqa: S311 (the size of pages)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -77,7 +79,7 @@ def _http(service: Plan, plan: Plan, turn: Turn) -> type[socketserver.BaseReques
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = answer
+        do_GET = do_POST = do_PUT = answer  # noqa: N815 (the base class's names)
 
         def log_message(self, *_: object) -> None:
             """Log one line every hundred requests, so that container logs stay small."""
@@ -90,8 +92,8 @@ def _line(service: Plan, plan: Plan, turn: Turn) -> type[socketserver.BaseReques
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            while len(head := self.rfile.read(8)) == 8:
-                want, send = struct.unpack(">II", head)
+            while len(head := self.rfile.read(HEAD.size)) == HEAD.size:
+                want, send = HEAD.unpack(head)
                 self.rfile.read(send)
                 self.wfile.write(bytes(min(want, 50_000_000)))
 
@@ -124,8 +126,13 @@ def _names(address: tuple[str, int], service: Plan, plan: Plan) -> None:
 
 
 def _forward(
-    peer: socket.socket, question: bytes, client: Any, service: Plan, plan: Plan, cache: dict[bytes, tuple[float, bytes]]
-) -> None:  # fmt: skip
+    peer: socket.socket,
+    question: bytes,
+    client: tuple[str, int],
+    service: Plan,
+    plan: Plan,
+    cache: dict[bytes, tuple[float, bytes]],
+) -> None:
     until, answer = cache.get(question[12:], (0.0, b""))
     if until < time.monotonic():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as upstream, contextlib.suppress(OSError):
@@ -146,9 +153,9 @@ def _answer(question: bytes, zone: dict[str, str]) -> bytes:
     name = ".".join(labels)
     found = next((zone[key] for key in (name, "*." + ".".join(labels[1:])) if key in zone), None)
     data = b""
-    if found is not None and kind == 1:
+    if found is not None and kind == ADDRESS:
         data = socket.inet_aton(found)
-    elif found is not None and kind == 16:
+    elif found is not None and kind == TEXT:
         data = bytes([120]) + b"a" * 120
     record = b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 300, len(data)) + data if data else b""
     flags = 0x8180 if found is not None else 0x8183

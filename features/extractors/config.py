@@ -42,7 +42,7 @@ class Config:
         ),
         FeatureSpec(
             "config.posture", "magnitude", "point", "danger of a container's settings", "T1610",
-            "settings weigh {value} points of danger, where {expected} is usual", "privilege", weight=0.7,
+            "settings weigh {value} of danger, where {expected} is usual", "privilege", weight=0.7,
         ),
         FeatureSpec(
             "config.new_setting", "items", "setting", "any other setting", "T1610",
@@ -50,19 +50,19 @@ class Config:
         ),
         FeatureSpec(
             "config.drift", "count", "changed setting", "settings that its siblings lack", "T1610",
-            "{value} settings differ between containers of one workload, where {expected} is usual", "rollout",
+            "{value} between containers of one workload, where {expected} is usual", "rollout",
         ),
         FeatureSpec(
             "config.creations", "count", "container", "containers created", "T1610",
-            "{value} containers created in ten minutes, where {expected} is usual", "rollout",
+            "{value} created in ten minutes, where {expected} is usual", "rollout",
         ),
         FeatureSpec(
             "config.deaths", "count", "container", "containers that died", "T1489",
-            "{value} containers died in ten minutes, where {expected} is usual", "rollout",
+            "{value} died in ten minutes, where {expected} is usual", "rollout",
         ),
         FeatureSpec(
             "config.refused_starts", "count", "container", "containers refused a start", "T1610",
-            "{value} containers were refused a start, where {expected} is usual", "rollout",
+            "{value} taken away without ever having started, where {expected} is usual", "rollout",
         ),
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ class Control:
     specs: Sequence[FeatureSpec] = (
         FeatureSpec(
             "control.commands", "count", "command", "commands run inside, health checks left out", "T1609",
-            "{value} commands run inside from outside, where {expected} is usual", "exec",
+            "{value} run inside from outside, where {expected} is usual", "exec",
         ),
         FeatureSpec(
             "control.new_command", "items", "command", "commands run in containers from outside", "T1609",
@@ -31,11 +31,11 @@ class Control:
         ),
         FeatureSpec(
             "control.requests", "count", "request", "requests of an actor to the orchestrator", "T1613",
-            "{value} requests in ten minutes, where {expected} is usual", "requests",
+            "{value} in ten minutes, where {expected} is usual", "requests",
         ),
         FeatureSpec(
             "control.denied", "count", "denied request", "requests of an actor that were forbidden", "T1613",
-            "{value} requests were forbidden, where {expected} is usual", "requests",
+            "{value} in ten minutes, where {expected} is usual", "requests",
         ),
         FeatureSpec(
             "control.new_request", "items", "verb and resource", "what an actor does to which resource", "T1098.006",

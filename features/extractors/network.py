@@ -20,7 +20,7 @@ class Network:
     specs: Sequence[FeatureSpec] = (
         FeatureSpec(
             "network.connections", "count", "connection", "connections opened", "T1071",
-            "{value} connections in ten minutes, where {expected} is usual", "volume",
+            "{value} opened in ten minutes, where {expected} is usual", "volume",
         ),
         FeatureSpec(
             "network.bytes_out", "magnitude", "byte", "bytes sent", "T1048",
@@ -40,11 +40,11 @@ class Network:
         ),
         FeatureSpec(
             "network.fan_out", "count", "address and port", "addresses and ports tried", "T1046",
-            "{value} different addresses and ports tried in ten minutes, where {expected} is usual", "scan",
+            "{value} tried in ten minutes, where {expected} is usual", "scan",
         ),
         FeatureSpec(
             "network.failed", "count", "failed connection", "connections refused or never answered", "T1046",
-            "{value} connections failed in ten minutes, where {expected} is usual", "scan",
+            "{value} in ten minutes, where {expected} is usual", "scan",
         ),
         FeatureSpec(
             "network.new_destination", "items", "destination", "workloads, domains and addresses talked to",
@@ -61,7 +61,7 @@ class Network:
         ),
         FeatureSpec(
             "network.impersonation", "items", "mismatch", "protocols not of their port", "T1001.003",
-            "{value}: not what this port is for ({expected})", "impersonation",
+            "a protocol out of place: {value} ({expected})", "impersonation",
         ),
         FeatureSpec(
             "network.bare_tls", "items", "destination", "TLS without a server name, or never completed", "T1001.003",
@@ -85,11 +85,11 @@ class Network:
         ),
         FeatureSpec(
             "network.queries", "count", "DNS query", "DNS queries", "T1071.004",
-            "{value} DNS queries in ten minutes, where {expected} is usual", "dns",
+            "{value} in ten minutes, where {expected} is usual", "dns",
         ),
         FeatureSpec(
             "network.subdomains", "count", "name", "most names asked for under one domain", "T1071.004",
-            "{value} different names under one domain in ten minutes, where {expected} is usual", "dns",
+            "{value} asked for under one domain in ten minutes, where {expected} is usual", "dns",
         ),
         FeatureSpec(
             "network.name_length", "magnitude", "character", "longest label asked for in DNS", "T1071.004",
@@ -97,7 +97,7 @@ class Network:
         ),
         FeatureSpec(
             "network.failed_lookups", "count", "failed look-up", "DNS look-ups that found nothing", "T1568.002",
-            "{value} DNS look-ups failed in ten minutes, where {expected} is usual", "dns",
+            "{value} in ten minutes, where {expected} is usual", "dns",
         ),
         FeatureSpec(
             "network.query_type", "items", "query type", "DNS query types used", "T1071.004",
@@ -109,11 +109,11 @@ class Network:
         ),
         FeatureSpec(
             "network.served", "count", "connection", "connections accepted", "T1046",
-            "{value} connections arrived in ten minutes, where {expected} is usual", "served",
+            "{value} arrived in ten minutes, where {expected} is usual", "served", weight=0.5,
         ),
         FeatureSpec(
             "network.new_client", "items", "client", "workloads and addresses that connect to this one", "T1210",
-            "first connection from {value} ({expected})", "served",
+            "first connection from {value} ({expected})", "served", weight=0.7,
         ),
     )  # fmt: skip
 
@@ -178,12 +178,15 @@ def _impersonation(events: pl.DataFrame, flows: pl.DataFrame) -> list[pl.DataFra
     expected = pl.col("dst_port").replace_strict(EXPECTED_SERVICE, default=None, return_dtype=pl.String)
     spoken = flows.filter(
         (pl.col("proto") == "tcp") & (pl.col("bytes_out") > 0) & (pl.col("bytes_in") > 0) | (pl.col("proto") == "udp")
-    ).with_columns(expected.alias("expected"), pl.col("service").fill_null("unknown").alias("spoken"))
+    ).with_columns(expected.alias("expected"), pl.col("service").fill_null("something unknown").alias("spoken"))
     mismatch = spoken.filter(
         (pl.col("expected").is_not_null() & ~pl.col("spoken").str.contains(pl.col("expected"), literal=True))
         | (pl.col("expected").is_null() & pl.col("external") & pl.col("spoken").is_in(list(EXPECTED_SERVICE.values())))
     )
-    what = pl.concat_str("spoken", pl.lit(" on port "), "dst_port", pl.lit("/"), "proto")
+    meant = pl.concat_str(pl.lit(" where "), "expected", pl.lit(" is expected"))
+    what = pl.concat_str(
+        "spoken", pl.lit(" on port "), "dst_port", pl.lit("/"), "proto", meant.fill_null(""), ignore_nulls=True
+    )
     tls = events.filter((pl.col("kind") == "tls") & pl.col("workload").is_not_null()).with_columns(window_start())
     fault = (
         pl.when(pl.col("server_name").is_null())

@@ -16,7 +16,7 @@ class Pulls:
     specs: Sequence[FeatureSpec] = (
         FeatureSpec(
             "pulls.pulls", "count", "pull", "images pulled for this workload", "T1610",
-            "{value} image pulls in ten minutes, where {expected} is usual", "rollout",
+            "{value} in ten minutes, where {expected} is usual", "rollout",
         ),
         FeatureSpec(
             "pulls.new_registry", "items", "registry", "registries that images come from", "T1204.003",

@@ -56,11 +56,11 @@ def fleet() -> Response:
         )
     except CursorError as error:
         raise UnprocessableEntity(str(error)) from None
-    axis, rows = None, []
+    axis, rows, known = None, [], []
     if span is not None:
-        until = span[1] + WINDOW
-        axis = Axis.over(span[0], until, filters.hours)
-        rows = strips(store.cells(workloads=[named] if named else None, since=axis.start), axis)
+        axis = Axis.over(span[0], span[1] + WINDOW, filters.hours)
+        known = [named] if named else [row["workload"] for row in store.workloads(since=axis.start)]
+        rows = strips(store.cells(workloads=known[:SHOWN_WORKLOADS], since=axis.start), axis)
     return _page(
         "fleet.html",
         filters=filters,
@@ -68,9 +68,9 @@ def fleet() -> Response:
         scores=scores,
         more=_next(url_for(".fleet"), cursor),
         axis=axis,
-        rows=rows[:SHOWN_WORKLOADS],
-        hidden=len(rows[SHOWN_WORKLOADS:]),
-        names=[row["workload"] for row in store.workloads()],
+        rows=rows,
+        hidden=len(known[SHOWN_WORKLOADS:]),
+        names=store.names(),
     )
 
 

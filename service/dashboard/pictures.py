@@ -78,21 +78,19 @@ def level(bits: float) -> int:
     return sum(bits >= bound for bound in LEVELS)
 
 
-def strips(cells: Iterable[Cell], axis: Axis, most: int | None = None) -> list[Strip]:
+def strips(cells: Iterable[Cell], axis: Axis) -> list[Strip]:
     """Lay out a heat map: per workload the strangest window of each column, the strangest workload first.
 
     Parameters
     ----------
     cells
         By workload.
-    most
-        How many workloads to show at most.
     """
     found = []
     for workload, group in groupby(cells, key=lambda cell: cell.workload):
         marks = _marks(list(group), axis)
         found.append(Strip(workload, max(mark.bits for mark in marks), marks))
-    return sorted(found, key=lambda strip: (-strip.strongest, strip.workload))[:most]
+    return sorted(found, key=lambda strip: (-strip.strongest, strip.workload))
 
 
 def _marks(cells: Sequence[Cell], axis: Axis) -> list[Mark]:

@@ -70,6 +70,34 @@ def test_a_restarted_container_keeps_its_address() -> None:
     assert ends(resolve(*rows, flow(9, "172.18.0.5", "203.0.113.9"))) == [("docker:shop/api", None)]
 
 
+def test_a_restart_may_bring_another_address() -> None:
+    """After a restart the address of the old run is free for others; the new one counts from the new start."""
+    rows = container("docker:shop/api", "a", 0, "172.18.0.5")
+    rows += [
+        {"ts": at(5), "kind": "lifecycle", "action": "die", "container_id": "a", "host": "n1"},
+        *container("docker:shop/db", "b", 6, "172.18.0.5"),
+        {"ts": at(8), "kind": "lifecycle", "action": "start", "container_id": "a", "host": "n1"},
+        {"ts": at(8.1), "kind": "config", "container_id": "a", "workload": "docker:shop/api", "host": "n1",
+         "addresses": ["172.18.0.9"], "valid_from": at(8)},
+    ]  # fmt: skip
+    flows = [
+        flow(minute, source, "203.0.113.9")
+        for minute, source in ((4, "172.18.0.5"), (9, "172.18.0.5"), (9, "172.18.0.9"))
+    ]
+
+    found = [workload for workload, _ in ends(resolve(*rows, *flows))]
+
+    assert found == ["docker:shop/api", "docker:shop/db", "docker:shop/api"]
+
+
+def test_a_dead_container_holds_nothing() -> None:
+    """Between death and the next start the address is nobody's."""
+    rows = container("docker:shop/api", "a", 0, "172.18.0.5")
+    rows += [{"ts": at(5), "kind": "lifecycle", "action": "die", "container_id": "a", "host": "n1"}]
+
+    assert ends(resolve(*rows, flow(9, "172.18.0.5", "203.0.113.9"))) == [("ip:172.18.0.5", None)]
+
+
 def test_the_order_in_which_events_come_does_not_matter() -> None:
     """Leases stated after the flows they explain are still found."""
     rows = [flow(5, "172.18.0.5", "203.0.113.9"), *container("docker:shop/api", "a", 0, "172.18.0.5")]

@@ -156,12 +156,14 @@ def test_workloads_are_summarised_strangest_first(store: ScoreStore) -> None:
     assert [row["strongest_bits"] for row in found] == sorted((row["strongest_bits"] for row in found), reverse=True)
     assert found[0]["last_window"] == iso(START + timedelta(minutes=110))
     assert store.span() == (START, START + timedelta(minutes=110))
+    assert store.names() == ["docker:shop/a", "docker:shop/b", "docker:shop/c"]
 
 
 def test_an_empty_store_answers(store: ScoreStore) -> None:
     """Nothing stored is an empty answer, not an error."""
     assert store.query() == ([], None)
     assert store.workloads() == []
+    assert store.names() == []
     assert store.span() is None
     assert store.cells() == []
 

@@ -1,0 +1,129 @@
+"""What each part of the detector brings, judged in alerts on simulated estates, beside a default isolation forest.
+
+Each seed is an estate of its own: other names, topology, attacks and times. The detector learns seven days and scores
+two. Every row of the table scores the same windows; only the way from evidence to one number differs. The peer is
+scikit-learn's `IsolationForest` with its defaults on the raw counts and magnitudes of the same windows.
+
+Run `python benchmarks/channels.py [--seeds 1 2 3]`; about a minute and a half of CPU a seed. It settles
+`docs/adr/0006-two-channels.md`. These estates are for development: nothing reported elsewhere is measured on them.
+"""
+
+import argparse
+import tempfile
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from sklearn.ensemble import IsolationForest
+
+from benchmarks.estate.__main__ import arguments, run
+from benchmarks.judge import Judge, Score, read_attacks
+from features.evidence import weigh
+from features.extraction import closed_until, extract_days
+from features.ingest import read_events
+from features.lake import Lake
+from features.protocols import specs
+from features.windows import Windows, floor_window, merge_windows
+from models.aggregates import aggregate
+from models.calibration import TailCalibration
+from models.detector import summed
+from models.training import held_out_evidence, train
+from models.trust import Trust
+
+START = datetime(2026, 9, 7, tzinfo=UTC)
+UNTIL = START + timedelta(days=7)
+BUDGETS = (0.5, 1.0, 2.0, 5.0)
+
+
+def variants(lake: Lake) -> tuple[pl.DataFrame, dict[str, NDArray[np.float64]]]:
+    """Score the watched windows in every way; higher is stranger."""
+    detector, _ = train(lake, until=UNTIL)
+    learnt = merge_windows(list(extract_days(lake, START, UNTIL)))
+    until = closed_until(lake)
+    if until is None:
+        raise SystemExit("the estate is empty")
+    watched = merge_windows(list(extract_days(lake, UNTIL, until)))
+    held, seen = held_out_evidence(learnt, floor_window(START), UNTIL), weigh(watched, detector.normal)
+    cohorts, here = held.cohorts, seen.keys["cohort"].to_numpy()
+
+    def calibrated(fitted: NDArray[np.float64], scored: NDArray[np.float64]) -> NDArray[np.float64]:
+        return TailCalibration.fit(fitted, cohorts).bits(scored, here)
+
+    trust = Trust.measure(held.bits)
+    believed, vectors = aggregate(trust.apply(held.bits)), aggregate(trust.apply(seen.bits))
+    forest = detector.channels.forest
+    by_forest = calibrated(forest.score(believed), forest.score(vectors))
+    by_sum = calibrated(summed(believed), summed(vectors))
+    plain, claimed = aggregate(held.bits), aggregate(seen.bits)
+    return seen.keys, {
+        "peer: default IsolationForest on raw values": peer(learnt, watched),
+        "strongest evidence alone": calibrated(believed[:, -2], vectors[:, -2]),
+        "sum of the two strongest": calibrated(believed[:, -1], vectors[:, -1]),
+        "strongest and half the second": by_sum,
+        "the same, evidence taken at its word": calibrated(summed(plain), summed(claimed)),
+        "forest on evidence": by_forest,
+        "larger of forest and sum": np.maximum(by_forest, by_sum),
+        "mean of forest and sum (chosen)": (by_forest + by_sum) / 2,
+    }
+
+
+def peer(learnt: Windows, watched: Windows) -> NDArray[np.float64]:
+    """Score raw values with scikit-learn's defaults; items become the number of different ones."""
+
+    def matrix(windows: Windows) -> NDArray[np.float64]:
+        keys = ["workload", "window_start"]
+        counts = windows.items.group_by(*keys, "feature").len().pivot("feature", index=keys, values="len")
+        joined = windows.values.join(counts, on=keys, how="left", maintain_order="left")
+        absent = [pl.lit(None, pl.Float64).alias(name) for name in specs() if name not in joined.columns]
+        return joined.with_columns(absent).select(list(specs())).fill_null(0).to_numpy().astype(np.float64)
+
+    forest = IsolationForest(random_state=0).fit(matrix(learnt))
+    return np.asarray(-forest.score_samples(matrix(watched)), dtype=np.float64)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--workloads", default="84")
+    parser.add_argument("--flows", default="400000")
+    given = parser.parse_args()
+    caught: dict[str, list[list[int]]] = defaultdict(list)
+    attacks = 0
+    for seed in given.seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            where = Path(folder)
+            run(
+                arguments(
+                    ["--out", folder, "--seed", str(seed), "--workloads", given.workloads, "--flows", given.flows]
+                )
+            )
+            lake = Lake(where / "lake")
+            for batch in read_events([where / "learn", where / "watch"]):
+                lake.append(batch.events)
+            keys, scored = variants(lake)
+            starts = keys["window_start"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").to_list()
+            moments = (keys["window_start"].dt.epoch("us") / 1e6).to_list()
+            for name, strength in scored.items():
+                rows = zip(keys["workload"].to_list(), starts, strength.tolist(), moments, strict=True)
+                scores = [Score(workload=w, window_start=t, bits=b, at=a) for w, t, b, a in rows]
+                judge = Judge(scores, read_attacks(where / "truth.json"))
+                thresholds = [judge.curve.at_most(budget * judge.days) for budget in BUDGETS]
+                caught[name].append([len(judge.caught(threshold)) for threshold in thresholds])
+            attacks += len(judge.attacks)
+    table = Table(title=f"attacks caught of {attacks}, seeds {given.seeds}: sum over seeds (each seed)")
+    table.add_column("scored with")
+    for budget in BUDGETS:
+        table.add_column(f"{budget:g} false a day", justify="right")
+    for name, per_seed in caught.items():
+        columns = list(zip(*per_seed, strict=True))
+        table.add_row(name, *(f"{sum(c)} ({' '.join(map(str, c))})" for c in columns))
+    Console(width=150).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Tables of the database, and the conditions that queries put on them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from models.scores import SEVERITIES, Severity
+from service.cursors import Position
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+metadata = sa.MetaData()
+meta_table = sa.Table("meta", metadata, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String))
+score_table = sa.Table(
+    "scores",
+    metadata,
+    sa.Column("workload", sa.String, primary_key=True),
+    sa.Column("window_start", sa.BigInteger, primary_key=True),  # µs since 1970, like window_end
+    sa.Column("window_end", sa.BigInteger, nullable=False),
+    sa.Column("bits", sa.Float, nullable=False),
+    sa.Column("severity", sa.SmallInteger, nullable=False),  # index into SEVERITIES
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the whole Score as JSON
+    sa.Index("scores_by_time", "window_start", "workload", "bits", "severity"),
+    sa.Index("scores_by_bits", "bits", "window_start", "workload"),
+    sa.Index("scores_by_workload", "workload", "window_start", "bits", "severity"),
+)
+
+
+def micros(moment: datetime) -> int:
+    """Count the microseconds since 1970; a naive time is taken as UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(value: int) -> datetime:
+    """Turn microseconds since 1970 into a time in UTC."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def conditions(
+    workload: str | None, since: datetime | None, until: datetime | None, severity: Severity | None
+) -> list[sa.ColumnElement[bool]]:
+    """Select by workload, since <= start < until, and severity of at least that."""
+    found = []
+    if workload is not None:
+        found.append(score_table.c.workload == workload)
+    if since is not None:
+        found.append(score_table.c.window_start >= micros(since))
+    if until is not None:
+        found.append(score_table.c.window_start < micros(until))
+    if severity is not None:
+        found.append(score_table.c.severity >= SEVERITIES.index(severity))
+    return found
+
+
+def after(leading: sa.Column[Any], place: Position) -> sa.ColumnElement[bool]:
+    """Select the rows that stand after `place` in the page order."""
+    start, name = score_table.c.window_start, score_table.c.workload
+    later = (start < place.window_start) | ((start == place.window_start) & (name > place.workload))
+    return (leading < place.value) | ((leading == place.value) & later)
