@@ -30,6 +30,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     scenario: str = ""
     technique: str = ""
     kind: str = ""
+    also: list[str] = []
 
     @property
     def title(self) -> str:
@@ -37,8 +38,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.scenario} {self.technique}" if self.scenario else self.kind
 
     def shows_in(self, score: Score) -> bool:
-        """Say whether a window is of the act's workload, or its host's own, and of its time."""
-        mine = score.workload in (self.workload, f"host:{self.host}")
+        """Say whether a window is of a workload that the act shows in, or of its host, and of its time."""
+        mine = score.workload in (self.workload, f"host:{self.host}", *self.also)
         start, end = datetime.fromisoformat(score.window_start), datetime.fromisoformat(score.window_end)
         return mine and start < self.end + AFTERWARDS and self.start < end
 
