@@ -5,7 +5,7 @@ import numpy as np
 
 from benchmarks.estate.ids import base32_labels
 from benchmarks.estate.strike import TOOLS, Strike
-from benchmarks.estate.wire import Client, client
+from benchmarks.estate.wire import RESOLVER, Client, client
 from benchmarks.estate.world import HOUR, MINUTE, World
 
 _BROWSER = "Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko"
@@ -191,7 +191,7 @@ def dns_tunnel(world: World, now: float, strong: bool) -> None:
     strike.record(
         "N07" if strong else "N08",
         "T1071.004 T1572",
-        [service.workload],
+        [service.workload, f"ip:{RESOLVER}"],
         lasting,
         f"names under {zone}",
         "network",

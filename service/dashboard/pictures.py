@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from features.windows import WINDOW
+from models.scores import SEVERITIES, Severity
 from service.storage import Cell
 
 COLUMNS = 144
-LEVELS = (1.0, 3.0, 6.0, 10.0, 15.0, 22.0)  # bits at which a heat-map cell takes its next colour
+CALM = (1.0, 3.0)  # bits at which a cell without severity takes its next colour
 EVIDENCE_SCALE = 24.0
 TICKS = 5
 SHORTEST = timedelta(hours=6)
@@ -73,9 +74,11 @@ def label(name: str) -> str:
     return f"{name[:kept]}…{name[-kept:]}"
 
 
-def level(bits: float) -> int:
-    """Tell which of the seven colours stands for that many bits."""
-    return sum(bits >= bound for bound in LEVELS)
+def level(bits: float, severity: Severity) -> int:
+    """Tell which of the seven colours a window has: three shades of calm, then one for each severity."""
+    if severity == "none":
+        return sum(bits >= bound for bound in CALM)
+    return len(CALM) + SEVERITIES.index(severity)
 
 
 def strips(cells: Iterable[Cell], axis: Axis) -> list[Strip]:
@@ -102,7 +105,7 @@ def _marks(cells: Sequence[Cell], axis: Axis) -> list[Mark]:
     return [
         Mark(
             column,
-            level(cell.bits),
+            level(cell.bits, cell.severity),
             cell.bits,
             cell.severity,
             f"{cell.window_start:%Y-%m-%d %H:%M} UTC · {cell.bits:.1f} bits · {cell.severity}",

@@ -41,7 +41,9 @@ class Range:
 
     def create(self, name: str, image: str, *options: str, labels: dict[str, str] | None = None) -> str:
         marks = [f"--label={key}={value}" for key, value in (labels or {}).items()]
-        container = self.engine.docker("create", "--network=none", "--name", name, *marks, *options, image, "sleep", "9")
+        container = self.engine.docker(
+            "create", "--network=none", "--name", name, *marks, *options, image, "sleep", "9"
+        )
         self.inspect(container)
         return container
 

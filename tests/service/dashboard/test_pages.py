@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.scores import SEVERITIES
 from service.dashboard.pictures import COLUMNS, Axis, height, label, level, strips
 from service.storage import Cell
 
@@ -136,7 +137,8 @@ def test_strips_keep_the_strangest_of_a_column() -> None:
 def test_scales_grow_with_bits() -> None:
     """More bits are never drawn weaker or lower, and never above the top."""
     bits = [0.0, 0.5, 1.0, 5.0, 10.0, 20.0, 1000.0]
-    assert [level(b) for b in bits] == sorted(level(b) for b in bits)
+    shades = [level(b, "none") for b in bits] + [level(0.0, severity) for severity in SEVERITIES[1:]]
+    assert shades == sorted(shades)
     assert [height(b) for b in bits] == sorted(height(b) for b in bits)
     assert height(10.0) == 50
     assert height(1e9) <= 100
