@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from benchmarks.estate.__main__ import arguments, run
 from features.ingest import read_events
@@ -10,6 +11,11 @@ from features.lake import Lake
 from models.detector import Detector
 from models.training import train
 from tests.estates import Estate
+
+
+# Tests are never timed: on a busy machine neither an example nor its making may fail for being slow.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)
