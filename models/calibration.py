@@ -22,6 +22,7 @@ EXPECTED_BEYOND = 0.3
 ROUNDS = 20
 LEAST_SCALE = 1.0  # noisy cohorts are damped; quiet ones are not amplified, their evidence is already their own
 LEAST_SLOPE = 1 / 3
+LEAST_SPREAD = 1e-12  # below this all scores are one score
 
 
 class Standard(NamedTuple):
@@ -143,7 +144,7 @@ def _standard(scores: NDArray[np.float64], fleet: Standard | None) -> Standard:
     location, high = np.quantile(scores, [0.5, TAIL]).tolist()
     scale = high - location
     if fleet is None:
-        return Standard(location, scale if scale > abs(location) * 1e-9 else 1.0)
+        return Standard(location, scale if scale > max(abs(location) * 1e-9, LEAST_SPREAD) else 1.0)
     own = min(1.0, scores.size / FULL_COHORT)
     scale = max(own * scale + (1 - own) * fleet.scale, LEAST_SCALE * fleet.scale)
     return Standard(own * location + (1 - own) * fleet.location, scale)
@@ -167,7 +168,7 @@ def _beta(z: NDArray[np.float64]) -> float:
     slopes = [(q97 - q90) / np.log(0.10 / 0.03), (top - high) / np.log(0.02 / 0.005)]
     least = LEAST_SLOPE * (high - median) / np.log(0.5 / 0.02)
     beta = max(min((slope for slope in slopes if slope > 0), default=0.0), least)
-    return float(beta) if beta > 0 else 1.0 / np.log(0.5 / 0.02)
+    return float(beta) if beta > LEAST_SPREAD else 1.0 / np.log(0.5 / 0.02)
 
 
 def _clean(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -192,7 +193,7 @@ def _tail(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float
 
 def _small_tail(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     median, largest = float(np.median(z)), float(z[-1])
-    if largest <= median:
+    if largest - median <= LEAST_SPREAD:
         return np.array([median]), np.zeros(1), float(np.log2(0.5 / (1 - TAIL)))
     bits = np.array([0.0, np.log2(z.size + 1)])
     return np.array([median, largest]), bits, float(bits[1] / (largest - median))

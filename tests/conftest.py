@@ -12,7 +12,6 @@ from models.detector import Detector
 from models.training import train
 from tests.estates import Estate
 
-
 # Tests are never timed: on a busy machine neither an example nor its making may fail for being slow.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

@@ -113,6 +113,8 @@ def read_query(kind: type[T]) -> T:
             raise refuse(422, f"There is no parameter {name!r}; there are {', '.join(sorted(known))}.")
         if len(values) > 1:
             raise refuse(422, f"The parameter {name!r} is given more than once.")
+        if values[0].lower() == "null":  # msgspec would read it as absent, which is another question
+            raise refuse(422, f"The parameter {name!r} is wrong: leave it out instead of `null`.")
     try:
         return msgspec.convert({name: values[0] for name, values in given.items()}, kind, strict=False)
     except msgspec.ValidationError as error:

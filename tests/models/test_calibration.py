@@ -125,6 +125,14 @@ def test_bits_never_fall_as_the_score_rises(learnt: list[float], asked: list[flo
     assert (np.diff(bits) >= -1e-9 * (1 + bits[1:])).all()
 
 
+def test_a_spread_next_to_nothing_is_none() -> None:
+    """Scores that differ by less than numbers can tell are taken as equal, without overflow."""
+    calibration = TailCalibration.fit(np.array([0.0, 5e-324, 2e-310]), np.repeat(FLEET, 3))
+    bits = calibration.bits(np.array([0.0, 1.0, 1e6]), np.repeat(FLEET, 3))
+    assert np.isfinite(bits).all()
+    assert (np.diff(bits) > 0).all()
+
+
 def test_tail_is_continuous() -> None:
     """Around the last knot, where the straight line begins, bits do not jump."""
     scores = np.random.default_rng(2).gamma(2, size=3_000)
