@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from features import extract, read_events
+from models import Detector, Registry
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("features", "models", "service")
 
@@ -33,3 +36,15 @@ def test_console_script_is_ours() -> None:
         ("wharfinger", "service.cli:main")
     ]
     assert "Private :: Do Not Upload" in ours.metadata.get_all("Classifier", [])
+
+
+def test_the_public_names_are_where_others_import_them_from() -> None:
+    """`from features import read_events, extract` and `from models import Detector, Registry` are a contract."""
+    assert [thing.__module__ for thing in (extract, read_events, Detector, Registry)] == [
+        "features.windows",
+        "features.ingest",
+        "models.detector",
+        "models.registry",
+    ]
+    with pytest.raises(ImportError):
+        importlib.import_module("features.nothing")
