@@ -65,7 +65,7 @@ def weigh(windows: Windows, normal: Normal) -> Evidence:
     keys = windows.values.select(KEY)
     facts = _facts(windows, normal.baseline)
     rows = keys.with_row_index("row")
-    values = magnitudes.surprise(windows.values, facts, normal.baseline, normal.magnitudes)
+    values = magnitudes.surprise(windows.values, facts, normal.magnitudes)
     items = novelty.surprise(windows.items, rows, facts, normal.novelty)
     strongest = (
         items.sort("row", "feature", "bits", "item", descending=[False, False, True, False])

@@ -38,16 +38,19 @@ class Magnitudes:
     Parameters
     ----------
     cells
-        `workload, feature, cell, cell_mean, cell_rate, cell_active`.
+        `workload, feature, cell, cell_mean, cell_rate`: mean of log1p, and probability of activity in [0, 1].
     workloads
         `workload, feature, mean, spread, rate, active`, over all hours, shrunk towards the ancestor.
     ancestors
         Per ancestor level `<level>, feature, mean, spread, between, rate`.
+    exposure
+        `workload, cell, exposed`: windows of each hour cell that a workload has lived through.
     """
 
     cells: pl.DataFrame
     workloads: pl.DataFrame
     ancestors: dict[str, pl.DataFrame]
+    exposure: pl.DataFrame
 
 
 def _exposure(baseline: Baseline) -> pl.DataFrame:
@@ -152,10 +155,11 @@ def expect(baseline: Baseline) -> Magnitudes:
         ),
         workloads,
         ancestors,
+        exposure.select("workload", "cell", "exposed"),
     )
 
 
-def surprise(values: pl.DataFrame, facts: pl.DataFrame, baseline: Baseline, expected: Magnitudes) -> pl.DataFrame:
+def surprise(values: pl.DataFrame, facts: pl.DataFrame, expected: Magnitudes) -> pl.DataFrame:
     """Give the evidence of every positive value.
 
     Parameters
@@ -164,7 +168,7 @@ def surprise(values: pl.DataFrame, facts: pl.DataFrame, baseline: Baseline, expe
         `Windows.values`.
     facts
         `workload, cohort, image_repository` of every workload in `values`.
-    baseline, expected
+    expected
         What is normal.
 
     Returns
@@ -180,7 +184,7 @@ def surprise(values: pl.DataFrame, facts: pl.DataFrame, baseline: Baseline, expe
         .join(expected.workloads, on=KEYS, how="left", maintain_order="left")
         .join(expected.cells, on=[*KEYS, "cell"], how="left", maintain_order="left")
         .join(facts, on="workload", how="left", maintain_order="left")
-        .join(_cell_exposure(baseline), on=["workload", "cell"], how="left", maintain_order="left")
+        .join(expected.exposure, on=["workload", "cell"], how="left", maintain_order="left")
     )
     long = _inherit(long, expected.ancestors)
     empty_cell = CELL_WEIGHT * pl.coalesce("rate", "prior_rate") / (pl.col("exposed").fill_null(0) + CELL_WEIGHT)
@@ -196,7 +200,3 @@ def surprise(values: pl.DataFrame, facts: pl.DataFrame, baseline: Baseline, expe
     return long.select(
         "row", "feature", "value", "mean", "spread", (tail - ACTIVITY * pl.col("rate").log(2)).alias("bits")
     )
-
-
-def _cell_exposure(baseline: Baseline) -> pl.DataFrame:
-    return _exposure(baseline).select("workload", "cell", "exposed")
