@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -60,6 +61,18 @@ class Evidence:
         return Evidence(kept.drop("row", "new"), self.bits[kept["row"].to_numpy()], values, items)
 
 
+@cache
+def columns() -> dict[str, int]:
+    """Give the column of each feature in evidence."""
+    return {name: column for column, name in enumerate(specs())}
+
+
+@cache
+def weights() -> NDArray[np.float64]:
+    """Give the declared trust in each feature, shape (features,), in [0, 1]."""
+    return np.array([spec.weight for spec in specs().values()])
+
+
 def weigh(windows: Windows, normal: Normal) -> Evidence:
     """Weigh windows against what is normal."""
     keys = windows.values.select(KEY)
@@ -72,15 +85,13 @@ def weigh(windows: Windows, normal: Normal) -> Evidence:
         .group_by("row", "feature", maintain_order=True)
         .agg(pl.all().first(), ((pl.col("level") == pl.col("level").max()).sum() - 1).alias("others"))
     )
-    columns = {name: index for index, name in enumerate(specs())}
-    weights = np.array([spec.weight for spec in specs().values()])
-    bits = np.zeros((len(keys), len(columns)))
+    bits = np.zeros((len(keys), len(columns())))
     for found in (values, strongest):
-        column = found["feature"].replace_strict(columns, return_dtype=pl.Int64).to_numpy()
+        column = found["feature"].replace_strict(columns(), return_dtype=pl.Int64).to_numpy()
         bits[found["row"].to_numpy(), column] = found["bits"].to_numpy()
     return Evidence(
         keys.join(facts, on="workload", how="left", maintain_order="left"),
-        np.maximum(bits, 0) * weights,
+        np.maximum(bits, 0) * weights(),
         values,
         strongest,
     )

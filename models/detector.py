@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
 from features.events import TIME
-from features.evidence import Evidence, Normal, weigh
+from features.evidence import Evidence, Normal, columns, weigh, weights
+from features.novelty import MATURE
 from features.protocols import specs
 from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
@@ -25,7 +25,6 @@ from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
 from models.trust import Trust
 
 Level = Literal["workload", "image", "cohort", "fleet"]
-MATURE_WINDOWS = 36.0
 CHANNELS = ("forest", "sum")
 
 
@@ -37,9 +36,8 @@ def strength(
 ) -> NDArray[np.float64]:
     """Give the strength of windows: the mean of two calibrated tails in bits, shape (n,).
 
-    One channel is the forest's score, the other the strongest evidence plus half of the second strongest. Their mean
-    finds more at every budget than the larger of the two, which lets through what either channel alone finds odd
-    (`docs/adr/0006-two-channels.md`).
+    One channel is the forest's score, the other the strongest evidence plus half of the second strongest. Why their
+    mean, and what the larger of the two brings instead: `docs/adr/0006-evidence-trust-and-two-channels.md`.
     """
     by_forest = calibrations["forest"].bits(forest.score(vectors), cohorts)
     by_sum = calibrations["sum"].bits(summed(vectors), cohorts)
@@ -147,18 +145,18 @@ class Detector:
             for row in self._telling(table).iter_rows(named=True):
                 found.setdefault(row["row"], []).append(explain(specs()[row["feature"]], row, row["believed"]))
         return {
-            row: sorted(reasons, key=lambda reason: (-reason.bits, _columns()[reason.feature]))[:MOST]
+            row: sorted(reasons, key=lambda reason: (-reason.bits, columns()[reason.feature]))[:MOST]
             for row, reasons in found.items()
         }
 
     def _telling(self, table: pl.DataFrame) -> pl.DataFrame:
         """Add `believed` bits to evidence rows, and keep those that are worth a reason."""
-        columns = table["feature"].replace_strict(_columns(), return_dtype=pl.Int64).to_numpy()
-        claimed, weights = table["bits"].to_numpy(), _weights()
+        found = table["feature"].replace_strict(columns(), return_dtype=pl.Int64).to_numpy()
+        claimed = table["bits"].to_numpy() * weights()[found]
         believed = np.zeros(len(table))
-        for column in np.unique(columns):
-            own = columns == column
-            believed[own] = self.channels.trust.column(column, claimed[own] * weights[column])
+        for column in np.unique(found):
+            own = found == column
+            believed[own] = self.channels.trust.column(column, claimed[own])
         return table.with_columns(pl.Series("believed", believed)).filter(pl.col("believed") >= TELLING)
 
     def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
@@ -175,7 +173,7 @@ class Detector:
             elif not windows and cohort in cohorts:
                 level = "cohort"
             count = windows or 0
-            yield BaselineInfo(level=level, maturity=round(count / (count + MATURE_WINDOWS), 3), windows=count)
+            yield BaselineInfo(level=level, maturity=round(count / (count + MATURE), 3), windows=count)
 
     def workloads(self) -> pl.DataFrame:
         """List what is learnt: `workload, cohort, image_repository, first_seen, last_seen, windows`."""
@@ -199,7 +197,7 @@ class Detector:
             "first_seen": _iso(row["first_seen"]),
             "last_seen": _iso(row["last_seen"]),
             "windows": row["windows"],
-            "maturity": round(row["windows"] / (row["windows"] + MATURE_WINDOWS), 3),
+            "maturity": round(row["windows"] / (row["windows"] + MATURE), 3),
             "magnitudes": {
                 name: {
                     "typical": round(float(np.expm1(mean)), 3),
@@ -270,16 +268,6 @@ class Detector:
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},
         )
         return cls(version, manifest, Normal.of(baseline), channels)
-
-
-@cache
-def _columns() -> dict[str, int]:
-    return {name: column for column, name in enumerate(specs())}
-
-
-@cache
-def _weights() -> NDArray[np.float64]:
-    return np.array([spec.weight for spec in specs().values()])
 
 
 def _iso(moment: datetime) -> str:

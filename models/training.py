@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from time import process_time
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
 from models.detector import Channels, Detector, strength, summed
 from models.forest import fit_forest
+from models.incidents import GAP
 from models.scores import Severity
 from models.trust import Trust
 
@@ -30,7 +30,6 @@ FOLDS = (0.5, 0.67, 0.83, 1.0)
 MIN_WINDOWS = 200
 # How much more often than the alert budget a severity may be reached; critical is ten times rarer than the budget.
 RATES: dict[Severity, float] = {"low": 50.0, "medium": 10.0, "high": 1.0, "critical": 0.1}
-RUN_GAP = timedelta(hours=6)
 INJECTED = 40.0
 
 Progress = Callable[[str, float], None]
@@ -84,7 +83,6 @@ def train(
         If the span holds fewer than `MIN_WINDOWS` windows.
     """
     since, until = _span(lake, until, days)
-    started = process_time()
     parts = list(extract_days(lake, since, until, networks=networks, progress=lambda s: progress("windows", s)))
     if sum(len(part.values) for part in parts) < MIN_WINDOWS:
         raise TrainingError(
@@ -93,16 +91,13 @@ def train(
         )
     windows = merge_windows(parts)
     since = windows.values["window_start"].min()  # type: ignore[assignment]
-    extracted = process_time()
     held_out = held_out_evidence(windows, since, until, progress)
     channels = _fit(held_out, budget, seed)
     progress("forest", 1.0)
     normal = Normal.of(learn(windows, since, until))
     progress("baseline", 1.0)
     report = _report(windows, held_out, channels, budget, seed)
-    seconds = {"windows": round(extracted - started, 1), "model": round(process_time() - extracted, 1)}
-    manifest = {"training": report, "budget": budget, "seed": seed}
-    return Detector("", manifest, normal, channels), report | {"cpu_seconds": seconds}
+    return Detector("", {"training": report, "budget": budget, "seed": seed}, normal, channels), report
 
 
 def _span(lake: Lake, until: datetime | None, days: int) -> tuple[datetime, datetime]:
@@ -116,7 +111,13 @@ def _span(lake: Lake, until: datetime | None, days: int) -> tuple[datetime, date
 def held_out_evidence(
     windows: Windows, since: datetime, until: datetime, progress: Progress = lambda _step, _share: None
 ) -> HeldOut:
-    """Weigh later parts of the span against baselines of what came before each."""
+    """Weigh later parts of the span against baselines of what came before each.
+
+    Raises
+    ------
+    TrainingError
+        If the later half of the span holds no window.
+    """
     edges = [floor_window(since + (until - since) * share) for share in FOLDS]
     found: list[Evidence] = []
     for number, (start, end) in enumerate(pairwise(edges), 1):
@@ -124,6 +125,8 @@ def held_out_evidence(
         if not later.values.is_empty():
             found.append(weigh(later, Normal.of(learn(windows, since, start))))
         progress("evidence", number / (len(edges) - 1))
+    if not found:
+        raise TrainingError("no telemetry in the later half of the span; ingest more, or set --until earlier")
     return HeldOut(pl.concat([e.keys for e in found]), np.vstack([e.bits for e in found]))
 
 
@@ -142,11 +145,11 @@ def _fit(held_out: HeldOut, budget: float, seed: int) -> Channels:
 
 
 def count_runs(keys: pl.DataFrame) -> int:
-    """Count the runs of windows, one workload each, that lie less than `RUN_GAP` apart."""
+    """Count the runs of windows, one workload each, that lie less than `GAP` apart."""
     gaps = keys.sort("workload", "window_start").select(
         (pl.col("window_start") - pl.col("window_start").shift(1)).over("workload").alias("gap")
     )
-    return int((gaps["gap"].is_null() | (gaps["gap"] - WINDOW >= RUN_GAP)).sum())
+    return int((gaps["gap"].is_null() | (gaps["gap"] - WINDOW >= GAP)).sum())
 
 
 def _report(windows: Windows, held_out: HeldOut, channels: Channels, budget: float, seed: int) -> dict[str, Any]:
@@ -169,7 +172,7 @@ def _report(windows: Windows, held_out: HeldOut, channels: Channels, budget: flo
 
 
 def _injected(evidence: Evidence, channels: Channels, seed: int, tries: int = 500) -> float:
-    """Share of single-feature anomalies, put into ordinary windows, that reach the severity `high`."""
+    """Give the share of single-feature anomalies, put into ordinary windows, that reach the severity `high`."""
     random = np.random.default_rng(seed)
     rows = random.integers(0, len(evidence.bits), tries)
     bits = evidence.bits[rows].copy()
