@@ -4,8 +4,9 @@ Each seed is an estate of its own: other names, topology, attacks and times. The
 two. Every row of the table scores the same windows; only the way from evidence to one number differs. The peer is
 scikit-learn's `IsolationForest` with its defaults on the raw counts and magnitudes of the same windows.
 
-Run `python benchmarks/channels.py [--seeds 1 2 3]`; about a minute and a half of CPU a seed. It settles
-`docs/adr/0006-two-channels.md`. These estates are for development: nothing reported elsewhere is measured on them.
+Run `python benchmarks/channels.py [--seeds 1 2 3]`; well over a minute of CPU a seed. It stands behind
+`docs/adr/0006-evidence-trust-and-two-channels.md`. The method was adjusted on such estates, so these are development
+figures.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from rich.table import Table
 from sklearn.ensemble import IsolationForest
 
 from benchmarks.estate.__main__ import arguments, run
-from benchmarks.judge import Judge, Score, read_attacks
+from benchmarks.estate.judge import Judge, Score, read_attacks
 from features.evidence import weigh
 from features.extraction import closed_until, extract_days
 from features.ingest import read_events

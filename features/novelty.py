@@ -67,7 +67,11 @@ def _features() -> list[str]:
 
 
 def _novel(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
-    """Count, per workload and feature, the later windows in which it met an item new at each level."""
+    """Count, per workload and feature, the later windows in which it met an item new at each level.
+
+    Here the middle level is new to the cohort alone; that a sibling of the same image may know an item only lowers what
+    is judged, so the rate is if anything too high and the evidence too low.
+    """
     own = pl.col("first_seen")
     middle = pl.col("born") + (pl.lit(baseline.until) - pl.col("born")) / 2
     born = baseline.workloads.select("workload", pl.col("first_seen").alias("born"))

@@ -10,7 +10,7 @@ The same options give the same bytes. `DIR/learn` and `DIR/watch` hold what a co
 - `registry.ndjson`: notification envelopes of the own registry; `k8s-audit.ndjson`: audit.k8s.io/v1 of one namespace.
 
 `DIR/truth.json` lists the attacks (only in `watch`), `DIR/benign.json` the benign acts that look like attacks (in both).
-`benchmarks.judge` reads scores against them.
+`benchmarks.estate.judge` reads scores against them.
 
 How it works: everything that happens is an act in one queue ordered by time (`world`). Acts go through an `engine` per
 host or the Kubernetes `kube.Cluster`, which lease addresses and write events, and through the `wire`, which writes

@@ -3,7 +3,7 @@
 
 Strange windows of one workload less than six hours apart are one alert. An alert is true when it overlaps an attack on
 its workload (or on one that the ground truth lists beside it). An attack counts as caught at a threshold when a true
-alert overlaps it. Run `python -m benchmarks.judge SCORES.ndjson DIR/truth.json [--benign DIR/benign.json]`.
+alert overlaps it. Run `python -m benchmarks.estate.judge SCORES.ndjson DIR/truth.json [--benign DIR/benign.json]`.
 """
 
 import argparse
@@ -273,7 +273,7 @@ def read_attacks(path: Path) -> list[Attack]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.judge")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.estate.judge")
     parser.add_argument("scores", type=Path)
     parser.add_argument("truth", type=Path)
     parser.add_argument("--benign", type=Path)
