@@ -22,8 +22,6 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.ensemble import IsolationForest
 
-from benchmarks.estate.__main__ import arguments, run
-from benchmarks.estate.judge import Judge, Score, read_attacks
 from features.evidence import weigh
 from features.extraction import closed_until, extract_days
 from features.ingest import read_events
@@ -35,6 +33,8 @@ from models.calibration import TailCalibration
 from models.detector import summed
 from models.training import held_out_evidence, train
 from models.trust import Trust
+from service.emulation.estate.__main__ import arguments, run
+from service.validation.judge import Judge, Score, read_attacks
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
 UNTIL = START + timedelta(days=7)

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.estate.__main__ import arguments, run
+from service.emulation.estate.__main__ import arguments, run
 
 SPLIT = "2026-09-14T00:00:00Z"
 BAR_SECONDS = 180

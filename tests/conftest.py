@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 
-from benchmarks.estate.__main__ import arguments, run
 from features.ingest import read_events
 from features.lake import Lake
 from models.detector import Detector
 from models.training import train
+from service.emulation.estate.__main__ import arguments, run
 from tests.estates import Estate
 
 # Tests are never timed: on a busy machine neither an example nor its making may fail for being slow.
