@@ -60,7 +60,7 @@ def extract_days(
     while day < until:
         end = min(day + DAY, until)
         traffic = lake.read(since=day - TRAILING, until=end, kinds=TRAFFIC, columns=TRAFFIC_COLUMNS)
-        control = lake.read(since=day, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
+        control = lake.read(since=day - 2 * WINDOW, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
         found = [extract(attribute(events, leases, networks)) for events in (traffic, control)]
         yield merge_windows(found).between(max(day, since), end - WINDOW + timedelta(microseconds=1))
         day += DAY

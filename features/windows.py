@@ -82,6 +82,9 @@ def extract(events: pl.DataFrame) -> Windows:
     events = with_missing(events)
     found = [extractor.extract(events) for extractor in extractors().values()]
     items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA.keys()) for f in found)])
+    # What is told of a silence may lie in windows that have not come yet.
+    begun = pl.col("window_start") <= pl.lit(events["ts"].max(), TIME)
+    items = items.filter(begun)
     keys = pl.concat([*(f.values.select(KEY) for f in found), items.select(KEY)]).unique().drop_nulls().sort(KEY)
     values = reduce(lambda left, f: left.join(f.values, on=KEY, how="left"), found, keys)
     facts = (

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import polars as pl
 
 from features.protocols import Extraction, FeatureSpec
+from features.silence import lost, silences
 from features.windows import KEY, count_items, window_start
 
 ROUTINE = (
     "create", "start", "die", "destroy", "attach", "kill", "stop", "restart", "network_connect", "network_disconnect",
     "resize", "health_status", "oom", "exec_create", "exec_start", "exec_die", "address",
 )  # fmt: skip
+LOST = "a container ended or froze and none took its place within ten minutes"
 
 
 class Control:
@@ -53,6 +55,14 @@ class Control:
             "control.exec_by", "items", "actor", "actors that run commands in a workload", "T1609",
             "{value} ran a command inside, which is new here ({expected})", "exec",
         ),
+        FeatureSpec(
+            "control.silence", "items", "length of silence", "silence of a workload that speaks all day", "T1562.001",
+            "has said nothing for {value}, though it speaks all day ({expected})", "silence",
+        ),
+        FeatureSpec(
+            "control.lost", "items", "way to end", "containers that ended or froze and were not replaced", "T1562.001",
+            "{value}, which is new here ({expected})", "silence",
+        ),
     )  # fmt: skip
 
     def extract(self, events: pl.DataFrame) -> Extraction:
@@ -79,6 +89,8 @@ class Control:
                     count_items(requests, "control.new_request", _request()),
                     count_items(requests, "control.new_source", pl.col("src_ip")),
                     count_items(requests, "control.new_tool", pl.col("user_agent").str.extract(r"^([^/ ]+)")),
+                    count_items(silences(events.filter(pl.col("kind") == "flow")), "control.silence", pl.col("item")),
+                    count_items(lost(events.filter(pl.col("kind") == "lifecycle")), "control.lost", pl.lit(LOST)),
                 ]
             ),
         )
