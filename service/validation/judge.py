@@ -4,7 +4,7 @@
 
 Strange windows of one workload less than six hours apart are one alert. An alert is true when it overlaps an attack on
 its workload (or on one that the ground truth lists beside it). An attack counts as caught at a threshold when a true
-alert overlaps it. Run `python -m service.validation.judge SCORES.ndjson DIR/truth.json [--benign DIR/benign.json]`.
+alert overlaps it. Run `python -m service.validation.judge SCORES.ndjson DIR/labels.json`.
 """
 
 import argparse
@@ -239,11 +239,11 @@ def label_of(alert: Alert, benign: list[dict[str, Any]]) -> str:
     """Name the benign acts on the workload (or in brackets: on its host) around the peak of an alert."""
     low, high = alert.peak.at - 900, alert.peak.at + 1500
     near = [b for b in benign if seconds(b["start"]) < high and seconds(b["end"]) > low]
-    own = {b["kind"] for b in near if b["workload"] == alert.workload}
+    own = {b["act"] for b in near if b["workload"] == alert.workload}
     if own:
         return ", ".join(sorted(own))
     prefix = alert.workload.split("/")[0].replace("host:", "docker:")
-    other = {b["kind"] for b in near if b["workload"].split("/")[0].replace("host:", "docker:") == prefix}
+    other = {b["act"] for b in near if b["workload"].split("/")[0].replace("host:", "docker:") == prefix}
     return f"({', '.join(sorted(other))})" if other else ""
 
 
@@ -261,7 +261,7 @@ def read_scores(path: Path, since: float, until: float) -> list[Score]:
 
 
 def read_attacks(path: Path) -> list[Attack]:
-    items = json.loads(path.read_text(encoding="utf-8"))
+    items = json.loads(path.read_text(encoding="utf-8"))["attacks"]
     return [
         Attack(
             item,
@@ -276,8 +276,7 @@ def read_attacks(path: Path) -> list[Attack]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m service.validation.judge")
     parser.add_argument("scores", type=Path)
-    parser.add_argument("truth", type=Path)
-    parser.add_argument("--benign", type=Path)
+    parser.add_argument("labels", type=Path)
     parser.add_argument("--since", default="1970-01-01T00:00:00Z")
     parser.add_argument("--until", default="2200-01-01T00:00:00Z")
     parser.add_argument("--false", type=int, default=25, help="how many false alerts to list")
@@ -288,9 +287,8 @@ def main() -> None:
     scores = read_scores(given.scores, seconds(given.since), seconds(given.until))
     if not scores:
         sys.exit("no scores in that span")
-    judge = Judge(scores, read_attacks(given.truth), grace=given.grace * 60)
-    benign_path = given.benign or given.truth.with_name("benign.json")
-    benign = json.loads(benign_path.read_text(encoding="utf-8")) if benign_path.exists() else []
+    judge = Judge(scores, read_attacks(given.labels), grace=given.grace * 60)
+    benign = json.loads(given.labels.read_text(encoding="utf-8"))["lookalikes"]
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(rates_table(judge))
     console.print(attacks_table(judge))
