@@ -96,15 +96,14 @@ def _speaker(cast: Cast, who: str, network: str) -> Speaker | None:
         container = cast.container(who)
         shared = getattr(container, "network", "")  # a pod has none
         if shared.startswith("container:"):
-            cast.shows(cast.victim.workload if cast.victim else "")
-            container = cast.container("victim")
+            who, container = "victim", cast.container("victim")
     except LookupError as error:
         cast.notes.append(str(error))
         return None
     if shared in {"none", "host"}:
         cast.notes += [f"{container.name} has no network"] if shared == "none" else []
         return Speaker(cast.address("host")) if shared == "host" else None
-    address = container.address if shared.startswith("container:") else cast.address(who)
+    address = cast.address(who)
     if network in getattr(container, "extra_networks", {}):
         return Speaker(container.extra_networks[network])
     return Speaker(address, container.lease, container if container is cast.foothold else None)
