@@ -195,16 +195,11 @@ def engine_checks(day: Day) -> None:
                     container.id, container.spec.image, container.host, "exec_die", {**attributes, "exitCode": "0"}
                 )
             )
-            for moment in periodic(lease, day.low, day.high, service.health_every, rng, 0.002).tolist():
-                identity = hex_id(rng).encode()
-                for line, delay in zip(lines, (0.0, 0.004, 0.09), strict=True):
-                    nano = int((moment + delay) * 1e9)
-                    stamped = (
-                        line.replace(b'"@E"', b'"' + identity + b'"')
-                        .replace(b'"@N"', b"%d" % nano)
-                        .replace(b'"@S"', b"%d" % (nano // 10**9))
-                    )
-                    world.sink.raw(f"events-{container.host}", moment + delay, stamped)
+            moments = periodic(lease, day.low, day.high, service.health_every, rng, 0.002)
+            identities = [hex_id(rng) for _ in moments]
+            world.sink.repeated(
+                f"events-{container.host}", moments, identities, list(zip((0.0, 0.004, 0.09), lines, strict=True))
+            )
 
 
 def _check_line(identity: str, image: str, host: str, action: str, attributes: dict[str, str]) -> bytes:

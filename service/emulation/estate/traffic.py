@@ -7,6 +7,7 @@ from service.emulation.estate import routine
 from service.emulation.estate.edges import Edge
 from service.emulation.estate.ids import Objects
 from service.emulation.estate.rhythm import Day, rhythm, times
+from service.emulation.estate.sink import DAY
 from service.emulation.estate.wire import Site
 from service.emulation.estate.world import Service, World
 
@@ -19,9 +20,11 @@ BROWSERS = (
 )
 
 
-def steady(world: World, low: float) -> None:
-    """Write everything that happens by itself on the day that begins at `low`."""
-    day = Day(world, low, {}, {})
+def steady(world: World, low: float, high: float) -> None:
+    """Write everything that happens by itself in a day, or a part of a day."""
+    if low % DAY == 0:
+        world.moods.clear()
+    day = Day(world, low, high, world.moods)
     if low == world.options.start:
         _set_scale(day)
     for edge in world.edges:
@@ -43,7 +46,7 @@ def _set_scale(day: Day) -> None:
     share = float(np.mean(rhythm(spans)))
     rows = {"tls": 2.7, "http": 2.0}
     raw = sum(edge.rate * rows.get(edge.protocol, 1.0) * share * 24 * options.days for edge in world.edges)
-    fixed = world.sink.pending(0) * options.days * 0.9 + 0.27 * options.flows
+    fixed = world.sink.pending() * (options.end - options.start) / (day.high - day.low) * 0.9 + 0.27 * options.flows
     rushes = 1.17  # the mean of `mood` and of the tails of `times`
     world.scale = max(0.02, (options.flows - fixed) / raw / rushes)
 

@@ -105,6 +105,7 @@ class World:
     cluster: Any = None
     edges: list[Any] = field(default_factory=list)
     scale: float = 1.0
+    moods: dict[str, np.ndarray] = field(default_factory=dict)
     quiet_hosts: dict[str, float] = field(default_factory=dict)
     _queue: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(default_factory=list)
     _serial: int = 0
