@@ -18,7 +18,6 @@ from service.emulation.estate.world import Options, World
 from service.emulation.scenario import VARIANTS, library
 from service.emulation.splits import Split, streams
 
-
 _SLICE = 500_000
 # Acts tell of what led to them, so that a slice is not over when its time is.
 _LOOKING_BACK = 600.0

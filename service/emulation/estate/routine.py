@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 
 from service.emulation.estate.engine import Lease
-from service.emulation.estate.ids import hex_id
 from service.emulation.estate.rhythm import Day, periodic, rhythm, times
 from service.emulation.estate.sink import DAY
 from service.emulation.estate.wire import Client, Shape, client
@@ -196,7 +195,8 @@ def engine_checks(day: Day) -> None:
                 )
             )
             moments = periodic(lease, day.low, day.high, service.health_every, rng, 0.002)
-            identities = [hex_id(rng) for _ in moments]
+            drawn = rng.bytes(32 * len(moments)).hex()
+            identities = [drawn[i : i + 64] for i in range(0, len(drawn), 64)]
             world.sink.repeated(
                 f"events-{container.host}", moments, identities, list(zip((0.0, 0.004, 0.09), lines, strict=True))
             )

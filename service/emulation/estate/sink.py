@@ -3,9 +3,8 @@
 
 import gzip
 from collections import defaultdict
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 import numpy as np
@@ -51,7 +50,10 @@ class Sink:
     def repeated(
         self, stream: str, moments: np.ndarray, identities: list[str], lines: list[tuple[float, bytes]]
     ) -> None:
-        """Take lines that come again at each moment, so long after it; "@E", "@S" and "@N" in them stand for an identity, seconds and nanoseconds."""
+        """Take lines that come again at each moment, each so long after it.
+
+        "@E", "@S" and "@N" in them stand for the moment's identity, its seconds and nanoseconds.
+        """
         parts = [(delay, _cut(line)) for delay, line in lines]
         self._repeated[stream].append((moments, identities, parts))
 
@@ -99,18 +101,13 @@ class Sink:
                     self._serial += 1
                     due.append((moment + delay, self._serial, _stamped(cut, identity, moment + delay)))
         due.sort()
-        for folder, low, high in (("learn", self.start, self.start + self.learn_days * DAY), ("watch", 0.0, self.end)):
-            chosen = [
-                line for epoch, _, line in due if low <= epoch < high and (folder == "learn" or epoch >= self._watch)
-            ]
+        watch = self.start + self.learn_days * DAY
+        for folder, low, high in (("learn", self.start, watch), ("watch", watch, self.end)):
+            chosen = [line for epoch, _, line in due if low <= epoch < high]
             if chosen:
                 with (self.out / folder / f"{stream}.ndjson").open("ab") as file:
                     file.writelines(chosen)
                 self.lines_written += len(chosen)
-
-    @property
-    def _watch(self) -> float:
-        return self.start + self.learn_days * DAY
 
     def _gather(self, log: str) -> None:
         told, self._told[log], self._count[log] = self._told[log], [], 0
@@ -146,9 +143,7 @@ class Sink:
         opened, packed = iso(self.start + day * DAY), day % 4 == 2
         folder = self.out / ("learn" if day < self.learn_days else "watch")
         path = folder / f"{log}.{opened[:10]}.log{'.gz' if packed else ''}"
-        raw = path.open("wb")
-        # Without a name and a time in its header, the same rows give the same bytes.
-        file = gzip.GzipFile("", "wb", 4, raw, mtime=0) if packed else raw  # type: ignore[assignment]
+        file = cast("IO[bytes]", gzip.GzipFile(path, "wb", 4, mtime=0)) if packed else path.open("wb")
         self._open[log] = (day, file)
         if day % 3 == 1:
             file.write(zeek.header(log, opened[:19].replace("T", "-").replace(":", "-")).encode())
@@ -159,8 +154,6 @@ class Sink:
         if day % 3 == 1:
             file.write(f"#close\t{iso(self.start + day * DAY)[:10]}-23-59-59\n".encode())
         file.close()
-        with suppress(AttributeError):
-            file.fileobj.close()
 
 
 def _cut(line: bytes) -> list[bytes]:

@@ -1,6 +1,7 @@
 """Zeek conn, dns, ssl and http rows, as JSON lines and as tab-separated logs with their headers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,8 +14,9 @@ _ENDS = {
 FIELDS = {
     "conn": _ENDS | {
         "proto": "enum", "service": "string", "duration": "interval", "orig_bytes": "count", "resp_bytes": "count",
-        "conn_state": "string", "local_orig": "bool", "local_resp": "bool", "missed_bytes": "count", "history": "string",
-        "orig_pkts": "count", "orig_ip_bytes": "count", "resp_pkts": "count", "resp_ip_bytes": "count",
+        "conn_state": "string", "local_orig": "bool", "local_resp": "bool", "missed_bytes": "count",
+        "history": "string", "orig_pkts": "count", "orig_ip_bytes": "count", "resp_pkts": "count",
+        "resp_ip_bytes": "count",
     },
     "dns": _ENDS | {
         "proto": "enum", "trans_id": "count", "rtt": "interval", "query": "string", "qclass": "count",
@@ -79,26 +81,15 @@ def complete(log: str, kept: pl.DataFrame, key: int) -> pl.DataFrame:
 
 
 def _conn() -> list[pl.Expr]:
-    sent, received, state, udp = (
-        pl.col("orig_bytes"),
-        pl.col("resp_bytes"),
-        pl.col("conn_state"),
-        pl.col("proto") == "udp",
-    )
+    state, udp, packets = pl.col("conn_state"), pl.col("proto") == "udp", pl.col("packets")
     dead = state.is_in(["S0", "REJ"])
-    sent, received = pl.when(dead).then(0).otherwise(sent), pl.when(dead).then(0).otherwise(received)
-    out = (
-        pl.when(pl.col("packets").is_not_null()).then(pl.col("packets")).when(state == "S0").then(3).when(dead).then(1)
-    )
-    out = out.when(udp).then(1 + sent // 1400).otherwise(4 + sent // 1100)
-    back = (
-        pl.when(pl.col("packets").is_not_null()).then(pl.col("packets")).when(state == "REJ").then(1).when(dead).then(0)
-    )
-    back = (
-        back.when(udp)
-        .then(pl.when(received > 0).then(1 + received // 1400).otherwise(0))
-        .otherwise(3 + received // 1350)
-    )
+    sent, received = (pl.when(dead).then(0).otherwise(pl.col(name)) for name in ("orig_bytes", "resp_bytes"))
+    spoken, heard = 1 + sent // 1400, pl.when(received > 0).then(1 + received // 1400).otherwise(0)
+    out: pl.Expr = pl.when(udp).then(spoken).otherwise(4 + sent // 1100)
+    out = pl.when(state == "S0").then(3).when(dead).then(1).otherwise(out)
+    back: pl.Expr = pl.when(udp).then(heard).otherwise(3 + received // 1350)
+    back = pl.when(state == "REJ").then(1).when(dead).then(0).otherwise(back)
+    out, back = pl.coalesce(packets, out), pl.coalesce(packets, back)
     history = pl.when(pl.col("proto") == "tcp").then(state.replace_strict(_HISTORY)).when(udp).then(pl.lit("Dd"))
     unknown = state == "S0"  # nothing came back: Zeek sets neither duration nor bytes
     return [
@@ -118,7 +109,8 @@ def _dns() -> list[pl.Expr]:
     return [
         pl.lit(1).alias("qclass"), pl.lit("C_INTERNET").alias("qclass_name"), pl.lit(0).alias("Z"),
         pl.col("qtype_name").replace_strict(_QTYPES).alias("qtype"),
-        *(pl.lit(flag).alias(name) for name, flag in (("AA", False), ("TC", False), ("RD", True), ("RA", True), ("rejected", False))),
+        *(pl.lit(value=False).alias(name) for name in ("AA", "TC", "rejected")),
+        *(pl.lit(value=True).alias(name) for name in ("RD", "RA")),
         pl.when(pl.col("rcode") == 0).then(pl.lit("NOERROR")).otherwise(pl.lit("NXDOMAIN")).alias("rcode_name"),
         answers.str.replace_all(f"[^{LIST}]+", "60.0").alias("TTLs"),
     ]  # fmt: skip
@@ -185,18 +177,15 @@ def written_at(log: str) -> pl.Expr:
     return pl.col("ts") + pl.when(pl.col("conn_state") == "S0").then(0.0).otherwise(pl.col("duration").fill_null(0.0))
 
 
-def column(values: list[tuple[object, int]], dtype: type[pl.DataType], name: str) -> pl.Series:
-    """Join pieces of a column, each an array or one value for so many rows."""
+def column(pieces: list[tuple[Any, int]], dtype: type[pl.DataType], name: str) -> pl.Series:
+    """Join the pieces of a column, each an array or one value for so many rows."""
     if dtype == pl.String:
-        texts: list[object] = []
-        for value, count in values:
+        texts: list[str | None] = []
+        for value, count in pieces:
             texts += value.tolist() if isinstance(value, np.ndarray) else [value] * count
-        return pl.Series(name, texts, dtype=pl.String, strict=True)
-    filler = np.nan if dtype == pl.Float64 else 0
-    if dtype != pl.Float64 and any(value is None for value, _ in values):
-        return pl.concat([pl.Series(name, value if isinstance(value, np.ndarray) else [value] * count, dtype=dtype) for value, count in values])  # fmt: skip
-    parts = [
-        value if isinstance(value, np.ndarray) else np.full(count, filler if value is None else value)
-        for value, count in values
-    ]
-    return pl.Series(name, np.concatenate(parts)).cast(dtype)
+        return pl.Series(name, texts, dtype=pl.String)
+    if all(value is None for value, _ in pieces):
+        return pl.repeat(None, sum(count for _, count in pieces), dtype=dtype, eager=True).alias(name)
+    known = [(np.nan if value is None else value, count) for value, count in pieces]
+    parts = [value if isinstance(value, np.ndarray) else np.full(count, value) for value, count in known]
+    return pl.Series(name, np.concatenate(parts), nan_to_null=True).cast(dtype)
