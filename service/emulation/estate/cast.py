@@ -107,7 +107,7 @@ def choose_victim(world: World, roles: tuple[str, ...], *, replicated: bool, unt
         if fit:
             service: Service = world.pick(fit)
             break
-    service.attacked, service.frozen_until = True, until + HOUR
+    service.attacked, service.frozen_until = True, max(service.frozen_until, until + HOUR)
     return service
 
 
