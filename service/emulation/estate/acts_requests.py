@@ -6,7 +6,7 @@ from typing import Any
 from features.identity import kubernetes_workload
 from features.kubernetes_objects import TEMPLATES, config_rows
 from service.emulation.estate.cast import Cast
-from service.emulation.estate.ids import iso, kube_suffix, uuid
+from service.emulation.estate.ids import iso, uuid
 from service.emulation.estate.kube import Actor, account
 from service.emulation.estate.world import World
 from service.emulation.steps import Audit
@@ -93,20 +93,8 @@ def _obeyed(world: World, now: float, resource: str, name: str, space: str, repl
     if resource == "pods":
         node = reply["spec"].get("nodeName") or world.pick(list(cluster.nodes))
         cluster.bind(now + 0.1, name, reply["metadata"]["uid"], node, namespace=space)
-    if resource != "daemonsets":
-        return
-    uid = reply["metadata"]["uid"]
-    owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": name, "uid": uid, "controller": True}
-    for number, node in enumerate(cluster.nodes):
-        pod, uid = f"{name}-{kube_suffix(world.rng, 5)}", uuid(world.rng)
-        meta = {"generateName": f"{name}-", "namespace": space, "ownerReferences": [owner]}
-        body = {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "spec": reply["spec"]["template"]["spec"]}
-        full = {**body, "metadata": {**meta, "name": pod, "uid": uid}}
-        clock = now + 0.5 + 0.3 * number
-        controller = cluster.manager("daemon-set-controller")
-        cluster.audit(clock, controller, "create", "pods", level="RequestResponse", body=body, reply=full, name=pod,
-                      namespace=space)  # fmt: skip
-        cluster.bind(clock + 0.1, pod, uid, node, namespace=space)
+    elif resource == "daemonsets":
+        cluster.start_daemons(now + 0.5, reply, namespace=space)
 
 
 def _actor(cast: Cast, step: Audit) -> Actor:

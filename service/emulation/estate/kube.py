@@ -166,6 +166,31 @@ class Cluster:
             now, scheduler, "create", "pods", sub="binding", name=pod, namespace=space, level="Request", body=binding
         )
 
+    def start_daemons(self, now: float, manifest: dict[str, Any], *, namespace: str = "") -> None:
+        """Let the controller of a DaemonSet start a pod on every node."""
+        meta, space = manifest["metadata"], namespace or self.namespace
+        owner = {
+            "apiVersion": "apps/v1", "kind": "DaemonSet", "name": meta["name"], "uid": meta["uid"], "controller": True,
+        }  # fmt: skip
+        for number, node in enumerate(self.nodes):
+            name, uid = f"{meta['name']}-{kube_suffix(self.world.rng, 5)}", uuid(self.world.rng)
+            wanted = {"generateName": f"{meta['name']}-", "namespace": space, "ownerReferences": [owner]}
+            body = {"kind": "Pod", "apiVersion": "v1", "metadata": wanted, "spec": manifest["spec"]["template"]["spec"]}
+            reply = {**body, "metadata": {**wanted, "name": name, "uid": uid}}
+            clock, controller = now + 0.3 * number, self.manager("daemon-set-controller")
+            self.audit(
+                clock,
+                controller,
+                "create",
+                "pods",
+                level="RequestResponse",
+                body=body,
+                reply=reply,
+                name=name,
+                namespace=space,
+            )
+            self.bind(clock + 0.1, name, uid, node, namespace=space)
+
     def stop_pod(self, service: Service, pod: Pod, now: float, *, by: Actor | None = None) -> None:
         self.audit(now, by or self.manager("replicaset-controller"), "delete", "pods", name=pod.name, level="Metadata")
         self.audit(now + 3, self.kubelet(pod.node), "delete", "pods", name=pod.name, level="Metadata")

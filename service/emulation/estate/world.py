@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import to_builtins
 
 from service.emulation.estate.engine import Container, Engine, Lease, Spec
 from service.emulation.estate.ids import digest, iso, swarm_id
+from service.emulation.estate.lookalikes import lookalike
 from service.emulation.estate.outside import Outside
 from service.emulation.estate.registry import Registry
 from service.emulation.estate.sink import DAY, Sink
 from service.emulation.estate.wire import Client, Site, Wire
+from service.emulation.labels import Lookalike
 
 HOUR = 3600.0
 MINUTE = 60.0
@@ -77,10 +80,14 @@ class Ledger:
     """Ground truth: attacks, and benign acts that look like them."""
 
     attacks: list[dict[str, Any]] = field(default_factory=list)
-    benign: list[dict[str, Any]] = field(default_factory=list)
+    lookalikes: list[Lookalike] = field(default_factory=list)
 
-    def lookalike(self, kind: str, workload: str, start: float, end: float) -> None:
-        self.benign.append({"kind": kind, "workload": workload, "start": iso(start), "end": iso(end)})
+    @property
+    def benign(self) -> list[dict[str, Any]]:
+        return [to_builtins(label) for label in self.lookalikes]
+
+    def lookalike(self, act: str, workload: str, start: float, end: float) -> None:
+        self.lookalikes.append(lookalike(act, workload, iso(start), iso(end)))
 
 
 @dataclass
