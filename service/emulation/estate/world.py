@@ -11,6 +11,7 @@ import numpy as np
 
 from service.emulation.estate.engine import Container, Engine, Lease, Spec
 from service.emulation.estate.ids import digest, iso, swarm_id
+from service.emulation.estate.lookalikes import lookalike
 from service.emulation.estate.outside import Outside
 from service.emulation.estate.registry import Registry
 from service.emulation.estate.sink import DAY, Sink
@@ -87,8 +88,8 @@ class Ledger:
     unplayed: list[str] = field(default_factory=list)
     lookalikes: list[Lookalike] = field(default_factory=list)
 
-    def lookalike(self, kind: str, workload: str, start: float, end: float) -> None:
-        self.lookalikes.append(Lookalike(kind="", act=kind, workload=workload, start=iso(start), end=iso(end)))
+    def lookalike(self, act: str, workload: str, start: float, end: float) -> None:
+        self.lookalikes.append(lookalike(act, workload, iso(start), iso(end)))
 
 
 @dataclass
