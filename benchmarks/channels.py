@@ -34,6 +34,8 @@ from models.detector import summed
 from models.training import held_out_evidence, train
 from models.trust import Trust
 from service.emulation.estate.__main__ import arguments, run
+from service.emulation.labels import read_labels
+from service.emulation.splits import Purpose
 from service.validation.judge import Judge, Score, read_attacks
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
@@ -103,6 +105,7 @@ def main() -> None:
                     ["--out", folder, "--seed", str(seed), "--workloads", given.workloads, "--flows", given.flows]
                 )
             )
+            read_labels(where, Purpose.TUNING)
             lake = Lake(where / "lake")
             for batch in read_events([where / "learn", where / "watch"]):
                 lake.append(batch.events)
@@ -112,7 +115,7 @@ def main() -> None:
             for name, strength in scored.items():
                 rows = zip(keys["workload"].to_list(), starts, strength.tolist(), moments, strict=True)
                 scores = [Score(workload=w, window_start=t, bits=b, at=a) for w, t, b, a in rows]
-                judge = Judge(scores, read_attacks(where / "truth.json"))
+                judge = Judge(scores, read_attacks(where / "labels.json"))
                 thresholds = [judge.curve.at_most(budget * judge.days) for budget in BUDGETS]
                 caught[name].append([len(judge.caught(threshold)) for threshold in thresholds])
             attacks += len(judge.attacks)

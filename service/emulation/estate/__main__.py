@@ -2,12 +2,9 @@
 """Command line of the estate simulator."""
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
-
-import numpy as np
 
 from service.emulation.estate import campaign, changes, jobs, kube_life, topology, traffic
 from service.emulation.estate.engine import Engine
@@ -17,6 +14,8 @@ from service.emulation.estate.registry import Registry
 from service.emulation.estate.sink import DAY, Sink
 from service.emulation.estate.wire import Wire
 from service.emulation.estate.world import Options, World
+from service.emulation.scenario import VARIANTS, library
+from service.emulation.splits import Split, streams
 
 
 def arguments(argv: list[str]) -> Options:
@@ -30,26 +29,33 @@ def arguments(argv: list[str]) -> Options:
     parser.add_argument("--flows", type=int, default=1_000_000, help="rows of Zeek logs, about")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", default="2026-09-07T00:00:00Z")
+    parser.add_argument("--split", type=Split, choices=list(Split), default=Split.DEVELOPMENT)
+    parser.add_argument("--scenarios", nargs="+", default=[], metavar="ID", help="which to play (default: all)")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["high", "dampened"])
+    parser.add_argument("--every-variant", action="store_true", help="play each scenario in all variants, not in one")
     given = parser.parse_args(argv)
+    if unknown := set(given.scenarios) - set(library()):
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
     return Options(
-        given.out, parse_iso(given.start), given.days, given.learn_days, given.workloads, given.flows, given.seed
-    )
+        given.out, parse_iso(given.start), given.days, given.learn_days, given.workloads, given.flows, given.seed,
+        given.split, tuple(given.variants), tuple(given.scenarios), given.every_variant,
+    )  # fmt: skip
 
 
 def make(options: Options) -> World:
     """Build the estate and put everything that will happen to it into the queue."""
-    streams = [np.random.default_rng([options.seed, n]) for n in range(5)]
+    random = streams(options.split, options.seed, 5)
     sink = Sink(options.out, options.start, options.days, options.learn_days)
     images: dict[str, str] = {}
     hosts = max(2, min(8, options.workloads // 8))
-    engines = {f"h{n}": Engine(f"h{n}", n, sink, streams[0], images) for n in range(1, hosts + 1)}
+    engines = {f"h{n}": Engine(f"h{n}", n, sink, random[0], images) for n in range(1, hosts + 1)}
     world = World(
         options,
         sink,
-        Wire(sink, streams[1]),
-        Outside(streams[2]),
-        Registry(sink, streams[3], images),
-        streams[4],
+        Wire(sink, random[1]),
+        Outside(random[2]),
+        Registry(sink, random[3], images),
+        random[4],
         engines,
     )
     topology.populate(world)
@@ -69,14 +75,7 @@ def run(options: Options) -> World:
         world.run_until(low + DAY)
         traffic.steady(world, low)
         world.sink.flush(day)
-    ledger = world.ledger
-    for name, items in (
-        ("truth", ledger.attacks),
-        ("benign", [b for b in ledger.benign if parse_iso(b["start"]) < options.end]),
-    ):
-        (options.out / f"{name}.json").write_text(
-            json.dumps(sorted(items, key=lambda item: item["start"]), indent=1), encoding="utf-8"
-        )
+    campaign.labels(world).write(options.out)
     return world
 
 
@@ -89,8 +88,10 @@ def main() -> None:
         f"{sum(world.sink.rows.values()):,} Zeek rows ({rows}); {world.sink.lines_written:,} other events; {size / 1e6:.0f} MB"
     )
     print(
-        f"{len(world.ledger.attacks)} attacks, {len(world.ledger.benign):,} labelled lookalikes; {time.perf_counter() - began:.1f} s"
+        f"{len(world.ledger.casts)} attacks, {len(world.ledger.lookalikes):,} labelled lookalikes; {time.perf_counter() - began:.1f} s"
     )
+    for reason in world.ledger.unplayed:
+        print(f"not played: {reason}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ from service.emulation.estate.outside import Outside
 from service.emulation.estate.registry import Registry
 from service.emulation.estate.sink import DAY, Sink
 from service.emulation.estate.wire import Client, Site, Wire
+from service.emulation.labels import Lookalike
+from service.emulation.scenario import Variant
+from service.emulation.splits import Split
 
 HOUR = 3600.0
 MINUTE = 60.0
@@ -29,6 +32,10 @@ class Options:
     workloads: int = 84
     flows: int = 1_000_000
     seed: int = 1
+    split: Split = Split.DEVELOPMENT
+    variants: tuple[Variant, ...] = ("high", "dampened")
+    scenarios: tuple[str, ...] = ()
+    every_variant: bool = False
 
     @property
     def watch(self) -> float:
@@ -74,13 +81,14 @@ class Service:
 
 @dataclass
 class Ledger:
-    """Ground truth: attacks, and benign acts that look like them."""
+    """Ground truth: scenarios under way, those that nobody could play, and benign acts that look like attacks."""
 
-    attacks: list[dict[str, Any]] = field(default_factory=list)
-    benign: list[dict[str, Any]] = field(default_factory=list)
+    casts: list[Any] = field(default_factory=list)
+    unplayed: list[str] = field(default_factory=list)
+    lookalikes: list[Lookalike] = field(default_factory=list)
 
     def lookalike(self, kind: str, workload: str, start: float, end: float) -> None:
-        self.benign.append({"kind": kind, "workload": workload, "start": iso(start), "end": iso(end)})
+        self.lookalikes.append(Lookalike(kind="", act=kind, workload=workload, start=iso(start), end=iso(end)))
 
 
 @dataclass
