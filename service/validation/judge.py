@@ -20,6 +20,7 @@ from service.validation.scored import Scored
 GRACE = 3600.0
 DAY = 86_400.0
 PER = 100  # workloads that a rate of false alerts is stated for
+UNNAMED = "ip:"  # an address that nobody leased is no workload: a scan would make hundreds, and so allow more noise
 _WINDOW = WINDOW.total_seconds()
 _APART = GAP.total_seconds() + _WINDOW  # from start to start
 
@@ -87,7 +88,7 @@ class Judge:
 
     def __init__(self, scored: Scored, attacks: Sequence[Act], grace: float = GRACE) -> None:
         self.scored, self.grace = scored, grace
-        self.workloads = len(scored.names)
+        self.workloads = sum(not name.startswith(UNNAMED) for name in scored.names)
         self.days = float(scored.start.max() + _WINDOW - scored.start.min()) / DAY if len(scored) else 0.0
         self.true = np.zeros(len(scored), dtype=bool)
         for attack in attacks:
@@ -145,6 +146,8 @@ class Judge:
             for other in own[max(place - 1, 0) : place + 1]:
                 if abs(start[other] - start[row]) < _APART:
                     first, second = root(row), root(other)
+                    if first == second:
+                        continue
                     false -= (not of_attack[first]) + (not of_attack[second])
                     every -= 1
                     parent[second] = first

@@ -12,11 +12,7 @@ ONE = RATES.index(1.0)
 Counts = tuple[int, int, int]
 
 
-class _Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A record of a report."""
-
-
-class Outcome(_Record):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one scenario played once.
 
     Parameters
@@ -62,7 +58,7 @@ class Outcome(_Record):
     above_share: float | None = None
 
 
-class ScenarioRow(_Record):
+class ScenarioRow(msgspec.Struct, frozen=True, kw_only=True):
     """A scenario in one variant, over all estates; medians over its runs, of the delay over those that were caught."""
 
     scenario: str
@@ -81,7 +77,7 @@ class ScenarioRow(_Record):
     why: str
 
 
-class LookalikeRow(_Record):
+class LookalikeRow(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of benign act that resembles attacks: what it scores, and what it costs in alerts."""
 
     kind: str
@@ -93,7 +89,7 @@ class LookalikeRow(_Record):
     why: str
 
 
-class ChainRow(_Record):
+class ChainRow(msgspec.Struct, frozen=True, kw_only=True):
     """A chain against its parts.
 
     Parameters
@@ -131,14 +127,14 @@ class ChainRow(_Record):
     low: bool
 
 
-class Share(_Record):
+class Share(msgspec.Struct, frozen=True, kw_only=True):
     """False alerts of one cohort."""
 
     cohort: str
     alerts: int
 
 
-class RateRow(_Record):
+class RateRow(msgspec.Struct, frozen=True, kw_only=True):
     """What a severity promised and what it cost: false alerts a day for the fleet, and on untouched workloads alone."""
 
     severity: str
@@ -149,7 +145,7 @@ class RateRow(_Record):
     cohorts: tuple[Share, ...]
 
 
-class Point(_Record):
+class Point(msgspec.Struct, frozen=True, kw_only=True):
     """A point of the curve: false alerts a day and 100 workloads, and the share caught of either kind of variant."""
 
     rate: float
@@ -157,7 +153,7 @@ class Point(_Record):
     dampened: float
 
 
-class Condition(_Record):
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """The same estate through worse sensors: what is still caught at one a day, and which scenarios are lost."""
 
     name: str
@@ -170,7 +166,7 @@ class Condition(_Record):
     failed: str = ""
 
 
-class Cell(_Record):
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """A cell of a sweep: `caught` at one a day, or none and `note` says why it was not played."""
 
     row: str
@@ -180,7 +176,7 @@ class Cell(_Record):
     note: str = ""
 
 
-class Sweep(_Record):
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     """A matrix over two parameters."""
 
     name: str
@@ -190,7 +186,7 @@ class Sweep(_Record):
     cells: tuple[Cell, ...]
 
 
-class Gate(_Record):
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """A condition of the verdict: what was asked and what was found."""
 
     name: str
@@ -199,7 +195,7 @@ class Gate(_Record):
     wanted: str
 
 
-class Strange(_Record):
+class Strange(msgspec.Struct, frozen=True, kw_only=True):
     """A false alert worth a look; `acts` names the benign acts on its workload at that time."""
 
     estate: int
@@ -210,7 +206,7 @@ class Strange(_Record):
     why: str
 
 
-class Setting(_Record):
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for: estates of a split, their size, and the alert budget."""
 
     split: str
@@ -222,7 +218,7 @@ class Setting(_Record):
     budget: float
 
 
-class EstateRow(_Record):
+class EstateRow(msgspec.Struct, frozen=True, kw_only=True):
     """One estate as it turned out; thresholds in bits at each rate, infinite ones left out."""
 
     seed: int
@@ -234,7 +230,7 @@ class EstateRow(_Record):
     thresholds: tuple[float | None, float | None, float | None]
 
 
-class Report(_Record):
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a validation found."""
 
     setting: Setting
