@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
 from shutil import rmtree
 
 from features.lake import Lake
 from models.training import TrainingError
 from service.validation.outcomes import FULL
-from service.validation.report import ONE, RATES, Condition
+from service.validation.report import ONE, RATES, Condition, rounded
 from service.validation.trial import Trial, act_of, try_out
 from service.validation.visibility import CONDITIONS, Seen, Sensors, seen_through
 
@@ -50,6 +51,7 @@ def conditions(
                     name=sensors.name,
                     meaning=sensors.meaning,
                     windows=0,
+                    threshold=None,
                     caught=0,
                     full=0,
                     lost=_names(trial, whole),
@@ -72,6 +74,7 @@ def _condition(name: str, meaning: str, trial: Trial, whole: set[str]) -> Condit
         name=name,
         meaning=meaning,
         windows=len(trial.scored),
+        threshold=rounded(threshold) if isfinite(threshold := trial.judge.threshold(RATES[ONE])) else None,
         caught=len(own),
         full=sum(attack.variant == FULL for attack in trial.attacks if attack.id in own),
         lost=_names(trial, whole - own),

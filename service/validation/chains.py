@@ -26,9 +26,7 @@ def chain_rows(trial: Trial, found: Sequence[Outcome], library: Mapping[str, Sce
     return rows
 
 
-def _row(
-    trial: Trial, attack: Attack, whole: Outcome, parts: Sequence[Outcome], scenario: Scenario | None
-) -> ChainRow:
+def _row(trial: Trial, attack: Attack, whole: Outcome, parts: Sequence[Outcome], scenario: Scenario | None) -> ChainRow:
     stages = parts or [whole]
     best, joined = max(stage.bits for stage in stages), sum(stage.bits for stage in stages)
     hours = _strongest_hours(trial, len(stages))

@@ -14,12 +14,12 @@ from service.validation.trial import Trial, act_of
 
 # The catalogue's kinds of benign lookalikes.
 NAMES = {
-    "B1": "CI runner", "B2": "rolling deploy", "B3": "scheduled backup", "B4": "autoscaler", "B5": "images pulled ahead",
-    "B6": "health checks", "B7": "metric scrapes", "B8": "log shipper", "B9": "telemetry heartbeat",
-    "B10": "web socket, long poll", "B11": "node agent with host access", "B12": "image scanner", "B13": "privileged init",
-    "B14": "operator at work", "B15": "resources changed in place", "B16": "package mirror", "B17": "service mesh",
-    "B18": "noisy DNS, NTP", "B19": "replication", "B20": "heavy computing", "B21": "GitOps controller",
-    "B22": "operator that lists secrets", "B23": "nested builds",
+    "B1": "CI runner", "B2": "rolling deploy", "B3": "scheduled backup", "B4": "autoscaler",
+    "B5": "images pulled ahead", "B6": "health checks", "B7": "metric scrapes", "B8": "log shipper",
+    "B9": "telemetry heartbeat", "B10": "web socket, long poll", "B11": "node agent with host access",
+    "B12": "image scanner", "B13": "privileged init", "B14": "operator at work", "B15": "resources changed in place",
+    "B16": "package mirror", "B17": "service mesh", "B18": "noisy DNS, NTP", "B19": "replication",
+    "B20": "heavy computing", "B21": "GitOps controller", "B22": "operator that lists secrets", "B23": "nested builds",
 }  # fmt: skip
 SHOWN = 40
 _NEAR = 600.0
@@ -70,13 +70,17 @@ def lookalike_rows(trials: Sequence[Trial]) -> list[LookalikeRow]:
                 kind=kind,
                 name=NAMES.get(kind, kind),
                 acts=len(bits[kind]),
-                strongest=rounded(max(bits[kind])),
-                median=rounded(float(np.median(bits[kind]))),
+                spread=_spread(bits[kind]),
                 alerts=(first, second, third),
                 why=why[kind][1],
             )
         )
     return rows
+
+
+def _spread(bits: Sequence[float]) -> tuple[float, float, float, float, float]:
+    least, lower, middle, upper, most = (rounded(value) for value in np.quantile(bits, (0.0, 0.25, 0.5, 0.75, 1.0)))
+    return least, lower, middle, upper, most
 
 
 def _reaching(trial: Trial, threshold: float) -> dict[str, int]:

@@ -21,6 +21,7 @@ def measure(
     *,
     conditions: Sequence[Condition] = (),
     sweeps: Sequence[Sweep] = (),
+    unplayed: Sequence[str] = (),
 ) -> Report:
     """Measure what a detector catches on estates, at what noise.
 
@@ -34,6 +35,8 @@ def measure(
         Ids of the scenarios that must fire.
     conditions, sweeps
         What was measured beside it.
+    unplayed
+        What could not be played, and why.
     """
     known = library()
     told = [outcomes(trial) for trial in trials]
@@ -55,6 +58,7 @@ def measure(
         rates=tuple(rates),
         conditions=tuple(conditions),
         sweeps=tuple(sweeps),
+        unplayed=tuple(unplayed),
     )
 
 

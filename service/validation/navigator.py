@@ -33,7 +33,7 @@ def layer(rows: Iterable[ScenarioRow], title: str) -> bytes:
             {
                 "techniqueID": technique,
                 "score": round(100 * caught / runs),
-                "comment": f"caught {caught} of {runs} emulations at one false alert a day per 100 workloads: {comment}",
+                "comment": f"caught {caught} of {runs} at one false alert a day per 100 workloads: {comment}",
                 "enabled": True,
                 "showSubtechniques": True,
             }

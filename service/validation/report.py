@@ -78,13 +78,12 @@ class ScenarioRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LookalikeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of benign act that resembles attacks: what it scores, and what it costs in alerts."""
+    """A kind of benign act that resembles attacks: what it scores (least, quartiles, strongest), what it costs."""
 
     kind: str
     name: str
     acts: int
-    strongest: float
-    median: float
+    spread: tuple[float, float, float, float, float]
     alerts: Counts
     why: str
 
@@ -154,11 +153,12 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """The same estate through worse sensors: what is still caught at one a day, and which scenarios are lost."""
+    """The same estate through worse sensors: the threshold of one a day, what is still caught, and what is lost."""
 
     name: str
     meaning: str
     windows: int
+    threshold: float | None
     caught: int
     full: int
     lost: tuple[str, ...]
@@ -246,6 +246,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     rates: tuple[RateRow, ...]
     conditions: tuple[Condition, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    unplayed: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Write the report as indented JSON."""

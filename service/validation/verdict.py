@@ -10,10 +10,10 @@ from service.validation.report import ONE, RATES, ChainRow, Gate, Outcome, RateR
 from service.validation.trial import Trial, act_of, malign
 
 FLOOR = 0.5
-FACTOR = 4.0
+FACTOR = 2.0
+SURE = 2.0  # standard deviations that chance may add to so few alerts
 MARGIN = 0.2
 SHUFFLES = 10
-FEWEST_BENIGN_DAYS = 1.0
 
 
 def verdict(
@@ -106,15 +106,16 @@ def chance(trial: Trial, rate: float, seed: int = 0) -> float:
 
 
 def _rate(trials: Sequence[Trial], rates: Sequence[RateRow]) -> Gate:
-    """Ask that `high` costs about what it promised; fewer false alerts are worse only where they are none at all."""
+    """Ask that `high` costs no more than about what it promised; that it costs less is no fault."""
     high = next(row for row in rates if row.severity == "high")
     days = sum(trial.judge.days for trial in trials)
-    most = high.promised * FACTOR
+    expected = FACTOR * high.promised * days
+    most = (expected + SURE * float(np.sqrt(expected))) / days if days else 0.0
     return Gate(
         name="high keeps its budget",
-        passed=days >= FEWEST_BENIGN_DAYS and high.realised <= most,
+        passed=days > 0 and high.realised <= most,
         found=f"{high.realised:g} false alerts a day for {high.promised:g} promised",
-        wanted=f"at most {most:g}",
+        wanted=f"at most {most:.1f}: {FACTOR:g} times the budget, and what chance adds in {days:.0f} days",
     )
 
 
