@@ -29,8 +29,8 @@ def _standing(world: World) -> Iterator[tuple[str, str]]:
         for act in _acts(service):
             yield act, service.workload
     for edge in world.edges:
-        if act := _BY_PROTOCOL.get(edge.protocol):
-            yield from ((act, service.workload) for service in _ends(edge))
+        if edge.protocol in _BY_PROTOCOL:
+            yield from ((_BY_PROTOCOL[edge.protocol], service.workload) for service in _ends(edge))
     if world.cluster is not None:
         for key, act in _ROBOTS.items():
             yield act, f"k8s-actor:{world.cluster.robots[key][0].name}"
