@@ -21,7 +21,7 @@ def schedule(world: World) -> None:
     if options.workloads < _LARGE:
         return
     meshes.join(world)
-    peers.add(world)
+    peers.schedule(world)
     names.schedule(world)
     for first, days in ((0, options.learn_days), (options.learn_days, options.days - options.learn_days)):
         for act, rate, (early, late), least in _ACTS:

@@ -63,7 +63,7 @@ def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
     if not len(ts):
         return
     sizes = edge.shape.draw(rng, len(ts))
-    if isinstance(edge.target, Site) and edge.protocol == "tls":
+    if isinstance(edge.target, Site):
         world.wire.to_site(ts, src, edge.target, edge.source.client, sizes)  # type: ignore[union-attr]
     elif edge.protocol == "http":
         _requests(world, edge, (ts, src, dst), sizes)
@@ -71,7 +71,7 @@ def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
         meshes.speak(world, edge, (ts, src, dst), sizes)
     else:
         state = np.where(rng.random(len(ts)) < 0.004, "RSTO", "SF").astype(object)
-        service = None if edge.protocol in {"websocket", "peer"} else edge.protocol
+        service = None if edge.protocol == "websocket" else edge.protocol
         world.wire.connections(ts, src, dst, edge.port, sizes=sizes, service=service, state=state)
 
 
