@@ -47,7 +47,7 @@ class Sink:
 
     def raw(self, stream: str, epoch: float, line: bytes) -> None:
         self._serial += 1
-        self._lines[stream].append((epoch, self._serial, line))
+        self._lines[stream].append((epoch, self._serial, self.names.put(line)))
 
     def repeated(
         self, stream: str, moments: np.ndarray, identities: list[str], lines: list[tuple[float, bytes]]
@@ -56,7 +56,7 @@ class Sink:
 
         "@E", "@S" and "@N" in them stand for the moment's identity, its seconds and nanoseconds.
         """
-        parts = [(delay, _cut(line)) for delay, line in lines]
+        parts = [(delay, _cut(self.names.put(line))) for delay, line in lines]
         self._repeated[stream].append((moments, identities, parts))
 
     def rows_of(self, log: str, row: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ class Sink:
             chosen = [line for epoch, _, line in due if low <= epoch < high]
             if chosen:
                 with (self.out / folder / f"{stream}.ndjson").open("ab") as file:
-                    file.write(self.names.put(b"".join(chosen)))
+                    file.writelines(chosen)
                 self.lines_written += len(chosen)
 
     def _gather(self, log: str) -> None:

@@ -49,7 +49,7 @@ class Vocabulary:
         if number < len(self.projects):
             return self.projects[number]
         area, place = divmod(number - len(self.projects), len(self.projects))
-        return f"{self.projects[place]}-{pools().areas[area]}"
+        return f"{self.projects[place]}-{(pools().areas + self.words)[area]}"
 
     def container(self, rng: np.random.Generator) -> str:
         """Draw a name as the Docker Engine gives one to a container nobody named."""
@@ -57,11 +57,17 @@ class Vocabulary:
         return f"{self.adjectives[rng.integers(len(self.adjectives))]}_{surnames[rng.integers(len(surnames))]}"
 
     @cached_property
-    def _encoded(self) -> list[tuple[bytes, bytes]]:
-        return [(old.encode(), new.encode()) for old, new in self.stand_ins.items()]
+    def _marked(self) -> list[tuple[bytes, list[tuple[bytes, bytes]]]]:
+        """Return the stand-ins in bytes, by what a text has that has any of them: most texts have none."""
+        encoded = [(old.encode(), new.encode()) for old, new in self.stand_ins.items()]
+        return [
+            (mark, [pair for pair in encoded if mark in pair[0]]) for mark in (b".example", b"@", _NAMESPACE.encode())
+        ]
 
-    def put(self, lines: bytes) -> bytes:
+    def put(self, text: bytes) -> bytes:
         """Put the estate's own names in the place of the stand-ins."""
-        for old, new in self._encoded:
-            lines = lines.replace(old, new)
-        return lines
+        for mark, pairs in self._marked:
+            if mark in text:
+                for old, new in pairs:
+                    text = text.replace(old, new)
+        return text
