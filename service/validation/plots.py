@@ -72,8 +72,7 @@ def strips(outcomes: Iterable[Outcome], lookalikes: Sequence[LookalikeRow], thre
         parts += [
             _text(_LEFT - 10, row + 4, f"{kind.kind} {kind.name}".strip() or "others", "end", "quiet"),
             _line(least, row, strongest, row, "whisker"),
-            f'<rect x="{lower:.1f}" y="{row - 5:.1f}" width="{max(upper - lower, 1.5):.1f}" height="10" rx="2" '
-            f'class="box"><title>{escape(title)}</title></rect>',
+            _bar(lower, row - 5, (max(upper - lower, 1.5), 10), "box", title),
             _line(middle, row - 5, middle, row + 5, "median"),
             _dot(strongest, row, "benign", title),
         ]
@@ -90,16 +89,22 @@ def bars(conditions: Sequence[Condition]) -> str:
     parts, row = [], 6 + _ROW / 2
     for condition in conditions:
         share = condition.caught / conditions[0].caught if conditions[0].caught else 0.0
-        wide = condition.caught * scale
         parts += [
             _text(_LEFT - 10, row + 4, condition.name, "end"),
-            f'<rect x="{_LEFT}" y="{row - 7:.1f}" width="{most * scale:.1f}" height="14" rx="3" class="rest"/>',
-            f'<rect x="{_LEFT}" y="{row - 7:.1f}" width="{wide:.1f}" height="14" rx="3" class="bar">'
-            f"<title>{escape(condition.meaning)}</title></rect>",
+            _bar(_LEFT, row - 7, (most * scale, 14), "rest", condition.meaning),
+            _bar(_LEFT, row - 7, (condition.caught * scale, 14), "bar", condition.meaning),
             _text(_LEFT + most * scale + 8, row + 4, f"{condition.caught} ({share:.0%})", "start"),
         ]
         row += _ROW
     return _svg(parts, height, "Attacks still caught through worse sensors")
+
+
+def _bar(x: float, y: float, size: tuple[float, float], name: str, title: str) -> str:
+    wide, high = size
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" rx="3" class="{name}">'
+        f"<title>{escape(title)}</title></rect>"
+    )
 
 
 def _svg(parts: Iterable[str], height: float, title: str) -> str:
