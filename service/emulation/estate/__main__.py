@@ -2,6 +2,7 @@
 """Command line of the estate simulator."""
 
 import argparse
+import math
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,10 @@ from service.emulation.estate.wire import Wire
 from service.emulation.estate.world import Options, World
 from service.emulation.scenario import VARIANTS, library
 from service.emulation.splits import Split, streams
+
+_SLICE = 500_000
+# Acts tell of what led to them, so that a slice is not over when its time is.
+_LOOKING_BACK = 600.0
 
 
 def arguments(argv: list[str]) -> Options:
@@ -45,7 +50,8 @@ def arguments(argv: list[str]) -> Options:
 def make(options: Options) -> World:
     """Build the estate and put everything that will happen to it into the queue."""
     random = streams(options.split, options.seed, 5)
-    sink = Sink(options.out, options.start, options.days, options.learn_days)
+    key = int(random[1].integers(2**62))
+    sink = Sink(options.out, options.start, options.days, options.learn_days, key=key)
     images: dict[str, str] = {}
     hosts = max(2, min(8, options.workloads // 8))
     engines = {f"h{n}": Engine(f"h{n}", n, sink, random[0], images) for n in range(1, hosts + 1)}
@@ -70,11 +76,14 @@ def make(options: Options) -> World:
 
 def run(options: Options) -> World:
     world = make(options)
-    for day in range(options.days):
-        low = options.start + day * DAY
-        world.run_until(low + DAY)
-        traffic.steady(world, low)
-        world.sink.flush(day)
+    slices = options.days * max(1, math.ceil(options.flows / options.days / _SLICE))
+    span = options.days * DAY / slices
+    for number in range(slices):
+        low = options.start + number * span
+        world.run_until(low + span)
+        traffic.steady(world, low, low + span)
+        world.sink.flush(low + span - _LOOKING_BACK)
+    world.sink.close()
     campaign.labels(world).write(options.out)
     return world
 

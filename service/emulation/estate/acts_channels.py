@@ -13,6 +13,7 @@ from service.emulation.estate.wire import RESOLVER, Site
 from service.emulation.steps import Echo, Lookups, Relay, Scan
 
 _PUBLIC_RESOLVER = "8.8.8.8"
+_UNUSED = "192.88.99"  # a reserved network in which nobody of the estate is
 _LONGEST_LABEL = 63
 _ANSWER_LENGTH = 120
 _ECHO_TIMEOUT = 60.0  # after so long a silence Zeek takes echoes for another conversation
@@ -34,7 +35,7 @@ def _ask(cast: Cast, step: Lookups, zone: str, server: str, turn: Turn) -> None:
     names = np.array([f"{label}.{zone}" for label in _labels(cast, step, count)], dtype=object)
     answers: Objects | None = None
     if step.answers == "random":
-        answers = np.array([f"198.51.100.{n}" for n in cast.rng.integers(1, 254, count)], dtype=object)
+        answers = np.array([f"{_UNUSED}.{n}" for n in cast.rng.integers(1, 254, count)], dtype=object)
     elif step.answers == "text":
         data = base32_labels(cast.rng, count, _ANSWER_LENGTH)
         shape = {"TXT": f"TXT {_ANSWER_LENGTH} {{}}", "CNAME": f"{{:.{_LONGEST_LABEL}}}.{zone}"}.get(step.qtype, "{}")

@@ -14,7 +14,8 @@ from service.emulation.steps import Attach, Copy, Exec, Recreate, Remove, Rename
 
 _HIDING = (
     "kube-proxy-helper", "systemd-resolve", "node-agent", "dockerd-helper", "csi-sync", "coredns-cache",
-    "kubelet-probe", "containerd-monitor", "log-rotate", "net-watch", "disk-health", "ntp-sync", "metrics-sidecar", "cert-renew",
+    "kubelet-probe", "containerd-monitor", "log-rotate", "net-watch", "disk-health", "ntp-sync", "metrics-sidecar",
+    "cert-renew",
 )  # fmt: skip
 
 
@@ -68,7 +69,8 @@ def _labels(cast: Cast, kind: str) -> tuple[dict[str, str], str]:
         pod, identity = f"kube-proxy-{kube_suffix(cast.rng, 5)}", uuid(cast.rng)
         labels = {
             "io.kubernetes.pod.name": pod, "io.kubernetes.pod.namespace": "kube-system",
-            "io.kubernetes.pod.uid": identity, "io.kubernetes.container.name": "POD", "io.kubernetes.docker.type": "podsandbox",
+            "io.kubernetes.pod.uid": identity, "io.kubernetes.container.name": "POD",
+            "io.kubernetes.docker.type": "podsandbox",
         }  # fmt: skip
         return labels, f"k8s_POD_{pod}_kube-system_{identity}_0"
     return {}, ""

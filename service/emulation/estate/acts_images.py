@@ -34,16 +34,13 @@ def _pull_once(_: World, now: float, cast: Cast, host: str, image: str) -> None:
 
 
 def pull_on(cast: Cast, now: float, host: str, image: str) -> None:
-    """Pull on a host; whoever runs the image soon shows it, otherwise the host."""
+    """Pull on a host; whoever runs the image soon shows it, otherwise the host, and in any case the host's address."""
     world = cast.world
-    registry = image.split("/", maxsplit=1)[0]
-    if "." in registry and (registry not in world.outside.registries or _is_of_cast(cast, registry)):
-        cast.shows(f"ip:{world.engines[host].address}")
     world.pull(host, image, now)
     cast.began(now - _TRANSFER)
     cast.lasts(now + 1)
     cast.pulled[host, image] = now
-    world.at(now + _PULL_TO_RUN, _nobody_ran_it, cast, (host, image), now)
+    world.at(now + _PULL_TO_RUN, _settled, cast, (host, image), now)
 
 
 def ran(cast: Cast, container: Container) -> None:
@@ -51,13 +48,10 @@ def ran(cast: Cast, container: Container) -> None:
     cast.pulled.pop((container.host, container.spec.image), None)
 
 
-def _nobody_ran_it(_: World, __: float, cast: Cast, key: tuple[str, str], pulled: float) -> None:
+def _settled(world: World, _: float, cast: Cast, key: tuple[str, str], pulled: float) -> None:
     if cast.pulled.get(key) == pulled:
         cast.shows(f"host:{key[0]}")
-
-
-def _is_of_cast(cast: Cast, registry: str) -> bool:
-    return registry.split(":", maxsplit=1)[0] in {site.name for site in cast.sites.values()}
+    cast.shows(f"ip:{world.engines[key[0]].address}")
 
 
 def registry(cast: Cast, now: float, step: Registry) -> None:

@@ -148,32 +148,39 @@ def _send(cast: Cast, step: Upload, site: Site, turn: Turn) -> None:
 
 
 def contact(cast: Cast, now: float, step: Contact) -> None:
-    address, port, network = _met(cast, step)
-    if not address:
+    met = _met(cast, step)
+    if met is None:
+        cast.notes.append(f"no {step.peer} to meet")
         return
-    cast.notes.append(f"first contact with {step.peer} at {address}:{port}")
+    cast.notes.append(f"first contact with {step.peer} at {met.address}:{met.port}")
     ts = now + np.arange(step.count) * step.every + cast.rng.uniform(0, 0.3 * step.every, step.count)
-    speak(cast, step.on, ts, partial(_meet, cast, step, (address, port)), network=network)
+    speak(cast, step.on, ts, partial(_meet, cast, step, met), network=met.network)
+    cast.shows(*met.workloads)
 
 
-def _met(cast: Cast, step: Contact) -> tuple[str, int, str]:
-    """Find whom the step means: address, port, and the network it is in."""
-    world = cast.world
+@dataclass(frozen=True)
+class _Met:
+    """Who is met: where, in which network, and under which names it shows a new client."""
+
+    address: str
+    port: int
+    network: str = ""
+    workloads: tuple[str, ...] = ()
+
+
+def _met(cast: Cast, step: Contact) -> _Met | None:
+    world, cluster = cast.world, cast.world.cluster
     if step.peer == "metadata":
-        return _METADATA, step.port or 80, ""
+        return _Met(_METADATA, step.port or 80)
     if step.peer == "node":
-        cluster = world.cluster
         in_cluster = cluster is not None and cast.host in cluster.nodes
         address = cluster.kubelet(cast.host).address if in_cluster else world.engines[cast.host].address
-        cast.shows(f"ip:{address}")
-        return address, step.port or _KUBELET, ""
+        return _Met(address, step.port or _KUBELET, workloads=(f"ip:{address}",))
     peer = _stranger_inside(cast, step.peer)
     if peer is None:
-        cast.notes.append(f"no {step.peer} to meet")
-        return "", 0, ""
-    cast.shows(peer.workload)
+        return None
     target = peer.containers[0]
-    return target.address, step.port or peer.port, getattr(target, "network", "")
+    return _Met(target.address, step.port or peer.port, getattr(target, "network", ""), (peer.workload,))
 
 
 def _stranger_inside(cast: Cast, role: str) -> Service | None:
@@ -184,22 +191,21 @@ def _stranger_inside(cast: Cast, role: str) -> Service | None:
     return cast.world.pick(others) if others else None
 
 
-def _meet(cast: Cast, step: Contact, where: tuple[str, int], turn: Turn) -> None:
-    wire, rng, count, (address, port) = cast.world.wire, cast.rng, len(turn.ts), where
+def _meet(cast: Cast, step: Contact, met: _Met, turn: Turn) -> None:
+    wire, rng, count = cast.world.wire, cast.rng, len(turn.ts)
     sizes = (
         step.sent * rng.lognormal(0, 0.3, count),
         step.received * rng.lognormal(0, 0.3, count),
         np.minimum(rng.lognormal(-1.5, 0.6, count), turn.left),
     )
-    service, who = step.service or _SPOKEN.get(port), cast.client(step.client)
+    ends = (turn.ts, turn.address, met.address, met.port)
+    service, who = step.service or _SPOKEN.get(met.port), cast.client(step.client)
     if service == "http":
-        wire.http(
-            turn.ts, turn.address, address, port, sizes=sizes, agent=who.agent or None, host=address, uri=step.uri
-        )
+        wire.http(*ends, sizes=sizes, agent=who.agent or None, host=met.address, uri=step.uri)
     elif service == "ssl":
-        wire.tls(turn.ts, turn.address, address, port, sizes=sizes, who=who, name=None)
+        wire.tls(*ends, sizes=sizes, who=who, name=None)
     else:
-        wire.connections(turn.ts, turn.address, address, port, sizes=sizes, service=service)
+        wire.connections(*ends, sizes=sizes, service=service)
 
 
 def inbound(cast: Cast, now: float, step: Inbound) -> None:

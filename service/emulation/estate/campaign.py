@@ -118,11 +118,8 @@ def labels(world: World) -> Labels:
     """Return the ground truth of an estate whose days are over."""
     options, ledger = world.options, world.ledger
     casts: list[Cast] = sorted(ledger.casts, key=lambda cast: cast.begin)
-    for cast in casts:
-        if not cast.workloads:  # what leaves no telemetry is missed where it happened
-            cast.shows(cast.victim.workload if cast.victim else f"host:{cast.host}")
     return Labels.of(
-        (cast.label(number) for number, cast in enumerate(casts, 1)),
+        (label for number, cast in enumerate(casts, 1) for label in cast.labels(number)),
         (act for act in ledger.lookalikes if act.start < iso(options.end)),
         split=options.split,
         seed=options.seed,

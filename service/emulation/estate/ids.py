@@ -243,10 +243,20 @@ def uuid(rng: np.random.Generator) -> str:
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
-def flow_uids(rng: np.random.Generator, count: int) -> Objects:
-    chars = _BASE62[rng.integers(0, 62, (count, 18), dtype=np.uint8)]
+def flow_uids(serials: NDArray[np.int64], key: int) -> list[bytes]:
+    """Return the connection ids that belong to serial numbers: the same for the same number, and like random ones."""
+    chars = np.empty((len(serials), 18), dtype=np.uint8)
+    for half in range(2):
+        mixed = serials.astype(np.uint64) * np.uint64(2) + np.uint64(half) + np.uint64(key)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 0x9E3779B97F4A7C15)):
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        mixed ^= mixed >> np.uint64(29)
+        for place in range(9):
+            mixed, digit = np.divmod(mixed, np.uint64(62))
+            chars[:, 9 * half + place] = _BASE62[digit]
     chars[:, 0] = ord("C")
-    return chars.view("S18").ravel().astype("U18").astype(object)
+    texts: list[bytes] = chars.view("S18").ravel().tolist()
+    return texts
 
 
 def base32_labels(rng: np.random.Generator, count: int, length: int) -> list[str]:

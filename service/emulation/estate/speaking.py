@@ -15,6 +15,7 @@ from service.emulation.estate.wire import Site
 from service.emulation.estate.world import HOUR, World
 
 _INSTANT = 0.001
+_ROUNDING = 1.0  # labels tell whole seconds
 
 
 @dataclass(frozen=True)
@@ -122,5 +123,5 @@ def _say(
 
 
 def _until(seconds: float, write: Callable[[Turn], None], cast: Cast, turn: Turn) -> None:
-    cast.lasts(float(np.max(turn.ts + np.minimum(turn.left, seconds))))
+    cast.lasts(float(np.max(turn.ts + np.minimum(turn.left, seconds))) + _ROUNDING)
     write(turn)

@@ -11,6 +11,7 @@ import numpy as np
 
 from service.emulation.estate.engine import Container, Engine, Lease, Spec
 from service.emulation.estate.ids import digest, iso, swarm_id
+from service.emulation.estate.lookalikes import lookalike
 from service.emulation.estate.outside import Outside
 from service.emulation.estate.registry import Registry
 from service.emulation.estate.sink import DAY, Sink
@@ -87,8 +88,8 @@ class Ledger:
     unplayed: list[str] = field(default_factory=list)
     lookalikes: list[Lookalike] = field(default_factory=list)
 
-    def lookalike(self, kind: str, workload: str, start: float, end: float) -> None:
-        self.lookalikes.append(Lookalike(kind="", act=kind, workload=workload, start=iso(start), end=iso(end)))
+    def lookalike(self, act: str, workload: str, start: float, end: float) -> None:
+        self.lookalikes.append(lookalike(act, workload, iso(start), iso(end)))
 
 
 @dataclass
@@ -105,6 +106,7 @@ class World:
     cluster: Any = None
     edges: list[Any] = field(default_factory=list)
     scale: float = 1.0
+    moods: dict[str, np.ndarray] = field(default_factory=dict)
     quiet_hosts: dict[str, float] = field(default_factory=dict)
     _queue: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(default_factory=list)
     _serial: int = 0
