@@ -211,7 +211,8 @@ def _sweep(sweep: Sweep) -> None:
             elif cell.caught is None:
                 marks.append(Text("·", style="dim"))
             else:
-                marks.append(Text(f"{cell.bits or 0:.1f}", style="green" if cell.caught else "red"))
+                style, mark = ("green", "✓") if cell.caught else ("red", " ")
+                marks.append(Text(f"{cell.bits or 0:.1f} {mark}", style=style))
         rows.append(marks)
     terminal.table(("", *sweep.columns), rows, right=sweep.columns)
-    terminal.say(f"{sweep.meaning}; bits, green where caught at one a day, a dot where not played")
+    terminal.say(f"{sweep.meaning}; bits, ticked where caught at one a day, a dot where not played")

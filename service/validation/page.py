@@ -33,6 +33,7 @@ def _context(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "rates": RATES,
+        "at": [f"{rate:g}" for rate in RATES],
         "one": ONE,
         "full": FULL,
         "groups": grouped(report.scenarios),

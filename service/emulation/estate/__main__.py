@@ -5,6 +5,7 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from service.emulation.estate import campaign, changes, jobs, kube_life, topology, traffic
@@ -74,8 +75,9 @@ def make(options: Options) -> World:
     return world
 
 
-def run(options: Options) -> World:
+def run(options: Options, prepare: Callable[[World], None] = lambda _: None) -> World:
     world = make(options)
+    prepare(world)
     slices = options.days * max(1, math.ceil(options.flows / options.days / _SLICE))
     span = options.days * DAY / slices
     for number in range(slices):
