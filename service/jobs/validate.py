@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -21,6 +21,8 @@ from service.jobs.progress import Progress, silent
 from service.validation.blindness import conditions
 from service.validation.measures import measure
 from service.validation.report import Condition, Report, Setting, Sweep
+from service.validation.sweeping import WORKLOADS as SWEPT_WORKLOADS
+from service.validation.sweeping import Sweeping
 from service.validation.trial import Trial, try_out
 
 START = "2026-09-07T00:00:00Z"  # a Monday; the telemetry's own time, no clock is asked
@@ -114,10 +116,25 @@ def validate(
                 seen = conditions(lake, trials[0], folder, budget=budget, progress=watch.within("blind spots"))
             if keep is None:
                 rmtree(folder)
+        if not plan.quick:
+            swept = _swept(plan, work / "sweeps", budget, watch.within("sweeps"))
         watch("judge", 0.0)
         report = measure(trials, _setting(plan, budget), claims, conditions=seen, sweeps=swept, unplayed=unplayed)
         watch("done", 1.0)
     return Validation(report, watch.seconds)
+
+
+def _swept(plan: Plan, folder: Path, budget: float, progress: Progress) -> list[Sweep]:
+    """Play the sweeps in one more estate, with room for a victim of each cell."""
+    options = replace(
+        _options(plan, plan.seeds + 1, folder), workloads=max(plan.workloads, SWEPT_WORKLOADS), variants=()
+    )
+    sweeping = Sweeping(options)
+    progress("simulate", 0.0)
+    world = run(options, sweeping.prepare)
+    lake = ingested(folder, progress)
+    trial = try_out(lake, read_labels(folder, Purpose.REPORT), budget=budget, progress=progress)
+    return sweeping.matrices(world, trial)
 
 
 def ingested(folder: Path, progress: Progress) -> Lake:

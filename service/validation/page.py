@@ -33,6 +33,7 @@ def _context(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "rates": RATES,
+        "at": [f"{rate:g}" for rate in RATES],
         "one": ONE,
         "full": FULL,
         "groups": grouped(report.scenarios),
@@ -62,10 +63,7 @@ def grouped(rows: tuple[ScenarioRow, ...]) -> list[tuple[str, list[ScenarioRow]]
 
 def missed(report: Report) -> list[tuple[ScenarioRow, str]]:
     """List what is missed in some run at one false alert a day, and what is known of why."""
-    found = []
-    for row in report.scenarios:
-        if row.caught[ONE] < row.runs:
-            found.append((row, reason(row)))
+    found = [(row, reason(row)) for row in report.scenarios if row.caught[ONE] < row.runs]
     return sorted(found, key=lambda item: (item[0].variant != FULL, item[0].scenario))
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from models.scores import Score
@@ -56,6 +57,25 @@ class Scored:
             np.array([score.bits for score in ordered], np.float64),
             tuple(tuple(reason.feature for reason in score.reasons) for score in ordered),
             tuple(score.reasons[0].text if score.reasons else "" for score in ordered),
+        )
+
+    @classmethod
+    def of_columns(cls, keys: pl.DataFrame, bits: NDArray[np.float64]) -> Self:
+        """Put windows (`workload, window_start`) and the bits of each into columns, without reasons."""
+        rows = (
+            keys.select(pl.col("workload").str.to_lowercase(), pl.col("window_start").dt.epoch("us") / 1e6)
+            .with_columns(pl.Series("bits", bits))
+            .sort("workload", "window_start", "bits")
+        )
+        names, who = np.unique(rows["workload"].to_numpy(), return_inverse=True)
+        empty = ("",) * len(rows)
+        return cls(
+            tuple(names.tolist()),
+            who.astype(np.int64),
+            rows["window_start"].to_numpy(),
+            rows["bits"].to_numpy(),
+            ((),) * len(rows),
+            empty,
         )
 
     def __len__(self) -> int:

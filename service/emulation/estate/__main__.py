@@ -6,7 +6,7 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from service.emulation.estate import campaign, changes, jobs, kube_life, topology, traffic
@@ -87,8 +87,9 @@ def _places(layout: Layout, count: int) -> Iterator[Place]:
         yield Place(layout.host(number + 1), address, networks)
 
 
-def run(options: Options) -> World:
+def run(options: Options, prepare: Callable[[World], None] = lambda _: None) -> World:
     world = make(options)
+    prepare(world)
     slices = options.days * max(1, math.ceil(options.flows / options.days / _SLICE))
     span = options.days * DAY / slices
     for number in range(slices):
