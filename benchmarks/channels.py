@@ -34,7 +34,11 @@ from models.detector import summed
 from models.training import held_out_evidence, train
 from models.trust import Trust
 from service.emulation.estate.__main__ import arguments, run
-from service.validation.judge import Judge, Score, read_attacks
+from service.emulation.labels import read_labels
+from service.emulation.splits import Purpose
+from service.validation.judge import Judge
+from service.validation.scored import Scored
+from service.validation.trial import act_of, malign
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
 UNTIL = START + timedelta(days=7)
@@ -94,7 +98,7 @@ def main() -> None:
     parser.add_argument("--flows", default="400000")
     given = parser.parse_args()
     caught: dict[str, list[list[int]]] = defaultdict(list)
-    attacks = 0
+    total = 0
     for seed in given.seeds:
         with tempfile.TemporaryDirectory() as folder:
             where = Path(folder)
@@ -103,20 +107,17 @@ def main() -> None:
                     ["--out", folder, "--seed", str(seed), "--workloads", given.workloads, "--flows", given.flows]
                 )
             )
+            attacks = [act_of(attack) for attack in malign(read_labels(where, Purpose.TUNING))]
             lake = Lake(where / "lake")
             for batch in read_events([where / "learn", where / "watch"]):
                 lake.append(batch.events)
             keys, scored = variants(lake)
-            starts = keys["window_start"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").to_list()
-            moments = (keys["window_start"].dt.epoch("us") / 1e6).to_list()
             for name, strength in scored.items():
-                rows = zip(keys["workload"].to_list(), starts, strength.tolist(), moments, strict=True)
-                scores = [Score(workload=w, window_start=t, bits=b, at=a) for w, t, b, a in rows]
-                judge = Judge(scores, read_attacks(where / "truth.json"))
+                judge = Judge(Scored.of_columns(keys, strength), attacks)
                 thresholds = [judge.curve.at_most(budget * judge.days) for budget in BUDGETS]
-                caught[name].append([len(judge.caught(threshold)) for threshold in thresholds])
-            attacks += len(judge.attacks)
-    table = Table(title=f"attacks caught of {attacks}, seeds {given.seeds}: sum over seeds (each seed)")
+                caught[name].append([sum(judge.caught(attack, bits) for attack in attacks) for bits in thresholds])
+            total += len(attacks)
+    table = Table(title=f"attacks caught of {total}, seeds {given.seeds}: sum over seeds (each seed)")
     table.add_column("scored with")
     for budget in BUDGETS:
         table.add_column(f"{budget:g} false a day", justify="right")

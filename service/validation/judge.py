@@ -1,301 +1,220 @@
-# ruff: noqa: D101, D102, D103
-# ruff: noqa: E501 -- tables and wire forms stay in rows
 """Judge scores against the ground truth as an analyst would: in alerts, not in windows.
 
-Strange windows of one workload less than six hours apart are one alert. An alert is true when it overlaps an attack on
-its workload (or on one that the ground truth lists beside it). An attack counts as caught at a threshold when a true
-alert overlaps it. Run `python -m service.validation.judge SCORES.ndjson DIR/truth.json [--benign DIR/benign.json]`.
+Strange windows of one workload less than six hours apart are one alert. An alert is true when one of its windows
+overlaps an attack on its workload, or the hour after it; any other is false. A threshold stands for the false alerts
+that it costs, a day and 100 scored workloads.
 """
 
-import argparse
-import json
-import sys
-from bisect import bisect_left, insort
-from collections import defaultdict
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-import msgspec
-from rich import box
-from rich.console import Console
-from rich.table import Table
+import numpy as np
+from numpy.typing import NDArray
 
-GAP = 6 * 3600.0
-RATES = (0.1, 1.0, 2.0, 5.0, 10.0)
-_LIMIT = 6_000
+from features.windows import WINDOW
+from models.incidents import GAP
+from service.validation.scored import Scored
 
-
-class Reason(msgspec.Struct):
-    feature: str = ""
-    bits: float = 0.0
-    text: str = ""
+GRACE = 3600.0
+DAY = 86_400.0
+PER = 100  # workloads that a rate of false alerts is stated for
+UNNAMED = "ip:"  # an address that nobody leased is no workload: a scan would make hundreds, and so allow more noise
+_WINDOW = WINDOW.total_seconds()
+_APART = GAP.total_seconds() + _WINDOW  # from start to start
 
 
-class Score(msgspec.Struct):
-    workload: str
-    window_start: str
-    bits: float
-    window_end: str = ""
-    evidence: dict[str, float] = {}
-    reasons: list[Reason] = []
-    at: float = 0.0
+@dataclass(frozen=True)
+class Act:
+    """Something that was done: on whom, and from when to when in seconds since 1970."""
 
-    @property
-    def first_reason(self) -> str:
-        return (self.reasons[0].text or self.reasons[0].feature) if self.reasons else ""
-
-
-def seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
-@dataclass
-class Attack:
-    item: dict[str, Any]
-    start: float
-    end: float
     workloads: frozenset[str]
-    best: Score | None = None
-
-    @property
-    def bits(self) -> float:
-        return self.best.bits if self.best else 0.0
+    start: float
+    end: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class Alert:
+    """A run of strange windows of one workload; `peak` is the row of its strongest window."""
+
     workload: str
     start: float
     end: float
-    peak: Score
+    peak: int
+    bits: float
     true: bool
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Curve:
-    """False alerts (a count) as the threshold comes down: `thresholds` descending."""
+    """How many alerts there are as the threshold comes down: `thresholds` descending, each of them reached."""
 
-    thresholds: list[float] = field(default_factory=list)
-    false: list[int] = field(default_factory=list)
+    thresholds: NDArray[np.float64]
+    false: NDArray[np.int64]
+    every: NDArray[np.int64]
 
     def at_most(self, allowed: float) -> float:
-        """Return the lowest threshold before the false alerts first exceed `allowed`."""
-        chosen = float("inf")
-        for threshold, count in zip(self.thresholds, self.false, strict=True):
-            if count > allowed:
-                break
-            chosen = threshold
-        return chosen
+        """Return the lowest threshold before the false alerts first exceed `allowed`; infinity if the first does."""
+        over = np.flatnonzero(self.false > allowed)
+        first = int(over[0]) if len(over) else len(self.false)
+        return float(self.thresholds[first - 1]) if first else float("inf")
 
-    def above(self, bits: float) -> int:
-        """Return how many false alerts are stronger than `bits`."""
-        count = 0
-        for threshold, value in zip(self.thresholds, self.false, strict=True):
-            if threshold <= bits:
-                break
-            count = value
-        return count
+    def false_above(self, bits: float) -> int:
+        """Return how many false alerts there are with a threshold just above `bits`."""
+        return self._above(self.false, bits)
+
+    def rank(self, bits: float) -> int:
+        """Return the place that a window of `bits` has among all alerts, 1 for the strongest."""
+        return self._above(self.every, bits) + 1
+
+    def _above(self, counts: NDArray[np.int64], bits: float) -> int:
+        reached = int(np.searchsorted(-self.thresholds, -bits, side="left"))
+        return int(counts[reached - 1]) if reached else 0
 
 
 class Judge:
-    def __init__(
-        self, scores: list[Score], attacks: list[Attack], *, window: float = 600.0, grace: float = 3600.0
-    ) -> None:
-        self.scores, self.attacks, self.window, self.grace = scores, attacks, window, grace
-        self.by_workload: dict[str, list[Attack]] = defaultdict(list)
+    """Scores of one estate beside what was done to it.
+
+    Parameters
+    ----------
+    scored
+        Every scored window of the watched span.
+    attacks
+        What an alert may be true of.
+    grace
+        Seconds after an attack in which an alert is still of it.
+    """
+
+    def __init__(self, scored: Scored, attacks: Sequence[Act], grace: float = GRACE) -> None:
+        self.scored, self.grace = scored, grace
+        self.workloads = sum(not name.startswith(UNNAMED) for name in scored.names)
+        self.days = float(scored.start.max() + _WINDOW - scored.start.min()) / DAY if len(scored) else 0.0
+        self.true = np.zeros(len(scored), dtype=bool)
         for attack in attacks:
-            for workload in attack.workloads:
-                self.by_workload[workload].append(attack)
-        self.days = (max(s.at for s in scores) + window - min(s.at for s in scores)) / 86_400
-        self.workloads = len({s.workload for s in scores})
-        for score in scores:
-            for attack in self.by_workload.get(score.workload.lower(), ()):
-                if self._overlaps(score.at, score.at + window, attack) and score.bits > attack.bits:
-                    attack.best = score
-        self.curve = self._sweep()
+            self.true[self.rows(attack)] = True
 
-    def _overlaps(self, low: float, high: float, attack: Attack) -> bool:
-        return low < attack.end + self.grace and high > attack.start
+    def rows(self, act: Act) -> NDArray[np.int64]:
+        """Return the windows that an act overlaps on any of its workloads, its grace included."""
+        return self._rows(act, self.grace)
 
-    def _true(self, workload: str, low: float, high: float) -> bool:
-        return any(self._overlaps(low, high, attack) for attack in self.by_workload.get(workload.lower(), ()))
+    def rows_within(self, act: Act) -> NDArray[np.int64]:
+        """Return the windows that an act overlaps on any of its workloads."""
+        return self._rows(act, 0.0)
 
-    def _runs(self, workload: str, moments: list[float]) -> list[tuple[float, float, bool]]:
-        runs: list[tuple[float, float, bool]] = []
-        begin = last = moments[0]
-        for moment in [*moments[1:], float("inf")]:
-            if moment - last >= GAP + self.window:
-                runs.append((begin, last + self.window, self._true(workload, begin, last + self.window)))
-                begin = moment
-            last = moment
-        return runs
+    def _rows(self, act: Act, grace: float) -> NDArray[np.int64]:
+        found = []
+        for workload in sorted(act.workloads):
+            low, high = self.scored.bounds(workload)
+            first = low + int(np.searchsorted(self.scored.start[low:high], act.start - _WINDOW, side="right"))
+            after = low + int(np.searchsorted(self.scored.start[low:high], act.end + grace, side="left"))
+            # an act that lasts no time still lies in a window
+            found.append(np.arange(first, max(after, min(first + 1, high)) if act.end == act.start else after))
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
-    def _sweep(self) -> Curve:
-        curve, total = Curve(), 0
-        moments: dict[str, list[float]] = defaultdict(list)
-        false: dict[str, int] = defaultdict(int)
-        for score in sorted(self.scores, key=lambda s: -s.bits)[:_LIMIT]:
-            insort(moments[score.workload], score.at)
-            count = sum(not true for _, _, true in self._runs(score.workload, moments[score.workload]))
-            total += count - false[score.workload]
-            false[score.workload] = count
-            if curve.thresholds and curve.thresholds[-1] == score.bits:
-                curve.false[-1] = total
+    @cached_property
+    def curve(self) -> Curve:
+        """Alerts at every threshold."""
+        return self._sweep(float("inf"))
+
+    def curve_until(self, false: float) -> Curve:
+        """Return the curve up to where there are more false alerts than `false`: enough for the thresholds before."""
+        return self._sweep(false)
+
+    def _sweep(self, most: float) -> Curve:
+        """Lower the threshold from window to window, and join each to the runs that lie near it."""
+        bits, start, who, true = (
+            column.tolist() for column in (self.scored.bits, self.scored.start, self.scored.who, self.true)
+        )
+        reached: list[list[int]] = [[] for _ in self.scored.names]
+        parent, of_attack = list(range(len(bits))), list(true)
+        thresholds: list[float] = []
+        false_counts: list[int] = []
+        counts: list[int] = []
+        false = every = 0
+
+        def root(row: int) -> int:
+            while parent[row] != row:
+                parent[row] = parent[parent[row]]
+                row = parent[row]
+            return row
+
+        for row in np.argsort(-self.scored.bits, kind="stable").tolist():
+            own = reached[who[row]]
+            place = bisect_left(own, row)
+            false, every = false + (not true[row]), every + 1
+            for other in own[max(place - 1, 0) : place + 1]:
+                if abs(start[other] - start[row]) < _APART:
+                    first, second = root(row), root(other)
+                    if first == second:
+                        continue
+                    false -= (not of_attack[first]) + (not of_attack[second])
+                    every -= 1
+                    parent[second] = first
+                    of_attack[first] = of_attack[first] or of_attack[second]
+                    false += not of_attack[first]
+            own.insert(place, row)
+            if thresholds and thresholds[-1] == bits[row]:
+                false_counts[-1], counts[-1] = false, every
             else:
-                curve.thresholds.append(score.bits)
-                curve.false.append(total)
-        return curve
+                if false_counts and false_counts[-1] > most:
+                    break
+                thresholds.append(bits[row])
+                false_counts.append(false)
+                counts.append(every)
+        return Curve(np.array(thresholds), np.array(false_counts, np.int64), np.array(counts, np.int64))
+
+    def allowed(self, rate: float) -> float:
+        """Return the false alerts of the whole span that `rate` a day and 100 workloads allows."""
+        return rate * self.days * self.workloads / PER
+
+    def threshold(self, rate: float) -> float:
+        """Return the lowest threshold that keeps to `rate` false alerts a day and 100 workloads."""
+        return self.curve.at_most(self.allowed(rate))
 
     def alerts(self, threshold: float) -> list[Alert]:
-        strange: dict[str, list[Score]] = defaultdict(list)
-        for score in self.scores:
-            if score.bits >= threshold:
-                strange[score.workload].append(score)
-        out = []
-        for workload, items in strange.items():
-            items.sort(key=lambda s: s.at)
-            moments = [s.at for s in items]
-            for low, high, true in self._runs(workload, moments):
-                inside = items[bisect_left(moments, low) : bisect_left(moments, high)]
-                out.append(Alert(workload, low, high, max(inside, key=lambda s: s.bits), true))
-        return sorted(out, key=lambda alert: -alert.peak.bits)
-
-    def caught(self, threshold: float) -> list[Attack]:
-        return [attack for attack in self.attacks if attack.best and attack.bits >= threshold]
-
-    def delay(self, attack: Attack, threshold: float) -> float | None:
-        moments = [
-            s.at
-            for s in self.scores
-            if s.workload.lower() in attack.workloads
-            and s.bits >= threshold
-            and self._overlaps(s.at, s.at + self.window, attack)
+        """Return the alerts that reach a threshold, strongest first."""
+        rows = np.flatnonzero(self.scored.bits >= threshold)
+        if not len(rows):
+            return []
+        who, start = self.scored.who[rows], self.scored.start[rows]
+        cuts = np.flatnonzero((np.diff(who) != 0) | (np.diff(start) >= _APART)) + 1
+        runs = np.split(rows, cuts)
+        found = [
+            Alert(
+                workload=self.scored.names[int(self.scored.who[run[0]])],
+                start=float(self.scored.start[run[0]]),
+                end=float(self.scored.start[run[-1]]) + _WINDOW,
+                peak=(peak := int(run[np.argmax(self.scored.bits[run])])),
+                bits=float(self.scored.bits[peak]),
+                true=bool(self.true[run].any()),
+            )
+            for run in runs
         ]
-        return max(0.0, min(moments) + self.window - attack.start) / 60 if moments else None
+        return sorted(found, key=lambda alert: (-alert.bits, alert.workload, alert.start))
+
+    def strongest(self, act: Act) -> int | None:
+        """Return the row of the strongest window of an act, the first of equals; None if it has no window."""
+        rows = self.rows(act)
+        if not len(rows):
+            return None
+        order = np.lexsort((self.scored.start[rows], -self.scored.bits[rows]))
+        return int(rows[order[0]])
+
+    def caught(self, act: Act, threshold: float) -> bool:
+        """Tell whether a window of an act reaches a threshold."""
+        rows = self.rows(act)
+        return bool(len(rows) and self.scored.bits[rows].max() >= threshold)
+
+    def delay(self, act: Act, threshold: float) -> float | None:
+        """Return the minutes from an act's begin to the end of its first window that reaches a threshold."""
+        rows = self.rows(act)
+        over = rows[self.scored.bits[rows] >= threshold]
+        return max(0.0, float(self.scored.start[over].min()) + _WINDOW - act.start) / 60 if len(over) else None
 
 
-def rates_table(judge: Judge) -> Table:
-    table = Table(
-        box=box.SIMPLE,
-        title_justify="left",
-        title=f"caught of {len(judge.attacks)} attacks; {judge.days:.1f} days, {judge.workloads} workloads",
-    )
-    for name in (
-        "false alerts a day",
-        "for the whole estate",
-        "threshold, bits",
-        "per 100 workloads",
-        "threshold, bits",
-    ):
-        table.add_column(name, justify="right")
-    for rate in RATES:
-        cells = [f"{rate:g}"]
-        for scale in (1.0, judge.workloads / 100):
-            threshold = judge.curve.at_most(rate * judge.days * scale)
-            cells += [str(len(judge.caught(threshold))), f"{threshold:.1f}"]
-        table.add_row(*cells)
-    return table
-
-
-def attacks_table(judge: Judge) -> Table:
-    threshold = judge.curve.at_most(judge.days)
-    ranked = judge.alerts(judge.curve.at_most(10 * judge.days))
-    table = Table(
-        box=box.SIMPLE, title_justify="left", title=f"attacks at one false alert a day ({threshold:.1f} bits)"
-    )
-    for name in ("id", "scenario", "caught", "bits", "rank", "false above", "delay, min", "workload", "first reason"):
-        table.add_column(name, justify="right" if name in {"bits", "rank", "false above", "delay, min"} else "left")
-    for attack in sorted(judge.attacks, key=lambda a: -a.bits):
-        caught, delay = attack.bits >= threshold, judge.delay(attack, threshold)
-        rank = sum(alert.peak.bits > attack.bits for alert in ranked) + 1
-        item, best = attack.item, attack.best
-        table.add_row(
-            item["id"], f"{item['scenario']} {item.get('variant', '')[:4]}", "yes" if caught else "-", f"{attack.bits:.1f}", str(rank),
-            str(judge.curve.above(attack.bits)), "" if delay is None else f"{delay:.0f}", best.workload if best else item["workload"],
-            best.first_reason if best else f"(no window) {item['note']}",
-        )  # fmt: skip
-    return table
-
-
-def false_table(judge: Judge, benign: list[dict[str, Any]], count: int) -> Table:
-    table = Table(box=box.SIMPLE, title_justify="left", title="strongest false alerts")
-    for name in ("bits", "workload", "from", "windows' span", "families", "benign label", "first reason"):
-        table.add_column(name)
-    false = [alert for alert in judge.alerts(judge.curve.at_most(10 * judge.days)) if not alert.true]
-    for alert in false[:count]:
-        families = " ".join(
-            f"{name}:{bits:.0f}"
-            for name, bits in sorted(alert.peak.evidence.items(), key=lambda kv: -kv[1])[:2]
-            if bits >= 1
-        )
-        table.add_row(f"{alert.peak.bits:.1f}", alert.workload, alert.peak.window_start[5:16], f"{(alert.end - alert.start) / 3600:.1f} h",
-                      families, label_of(alert, benign), alert.peak.first_reason)  # fmt: skip
-    return table
-
-
-def label_of(alert: Alert, benign: list[dict[str, Any]]) -> str:
-    """Name the benign acts on the workload (or in brackets: on its host) around the peak of an alert."""
-    low, high = alert.peak.at - 900, alert.peak.at + 1500
-    near = [b for b in benign if seconds(b["start"]) < high and seconds(b["end"]) > low]
-    own = {b["kind"] for b in near if b["workload"] == alert.workload}
-    if own:
-        return ", ".join(sorted(own))
-    prefix = alert.workload.split("/")[0].replace("host:", "docker:")
-    other = {b["kind"] for b in near if b["workload"].split("/")[0].replace("host:", "docker:") == prefix}
-    return f"({', '.join(sorted(other))})" if other else ""
-
-
-def read_scores(path: Path, since: float, until: float) -> list[Score]:
-    decode = msgspec.json.Decoder(Score).decode
-    scores = []
-    with path.open("rb") as file:
-        for line in file:
-            if line.strip():
-                score = decode(line)
-                score.at = seconds(score.window_start)
-                if since <= score.at < until:
-                    scores.append(score)
-    return scores
-
-
-def read_attacks(path: Path) -> list[Attack]:
-    items = json.loads(path.read_text(encoding="utf-8"))
-    return [
-        Attack(
-            item,
-            seconds(item["start"]),
-            seconds(item["end"]),
-            frozenset(name.lower() for name in [item["workload"], *item.get("workloads", [])]),
-        )
-        for item in items
-    ]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m service.validation.judge")
-    parser.add_argument("scores", type=Path)
-    parser.add_argument("truth", type=Path)
-    parser.add_argument("--benign", type=Path)
-    parser.add_argument("--since", default="1970-01-01T00:00:00Z")
-    parser.add_argument("--until", default="2200-01-01T00:00:00Z")
-    parser.add_argument("--false", type=int, default=25, help="how many false alerts to list")
-    parser.add_argument(
-        "--grace", type=float, default=60.0, help="minutes after an attack that still count as the attack"
-    )
-    given = parser.parse_args()
-    scores = read_scores(given.scores, seconds(given.since), seconds(given.until))
-    if not scores:
-        sys.exit("no scores in that span")
-    judge = Judge(scores, read_attacks(given.truth), grace=given.grace * 60)
-    benign_path = given.benign or given.truth.with_name("benign.json")
-    benign = json.loads(benign_path.read_text(encoding="utf-8")) if benign_path.exists() else []
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(rates_table(judge))
-    console.print(attacks_table(judge))
-    console.print(false_table(judge, benign, given.false))
-
-
-if __name__ == "__main__":
-    main()
+def share_caught(judge: Judge, acts: Iterable[Act], rate: float) -> float:
+    """Return the share of acts that are caught at a rate; 0 of none."""
+    told = list(acts)
+    threshold = judge.curve_until(judge.allowed(rate)).at_most(judge.allowed(rate))
+    return sum(judge.caught(act, threshold) for act in told) / len(told) if told else 0.0

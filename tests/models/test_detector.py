@@ -20,6 +20,8 @@ from models.incidents import alerts
 from models.registry import Registry
 from models.scores import SEVERITIES, Score
 from models.training import TrainingError, train
+from service.emulation.labels import read_labels
+from service.emulation.splits import Purpose
 from tests.estates import Estate
 
 
@@ -58,12 +60,12 @@ def test_the_strongest_windows_do_not_tie(scores: list[Score]) -> None:
 
 def test_most_attacks_are_among_the_strongest_alerts(scores: list[Score], estate: Estate) -> None:
     """Four of the six attacks are on workloads that the fifteen strongest alerts name."""
-    truth = json.loads((estate.folder / "truth.json").read_text())
+    attacks = read_labels(estate.folder, Purpose.TUNING).attacks
     named = {alert.workload for alert in alerts(scores, at_least="low")[:15]}
 
-    caught = [attack["id"] for attack in truth if named & set(attack["workloads"])]
+    caught = [attack.id for attack in attacks if named & set(attack.workloads)]
 
-    assert len(truth) == 6
+    assert len(attacks) == 6
     assert len(caught) >= 4
 
 

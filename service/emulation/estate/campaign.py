@@ -1,50 +1,132 @@
-# ruff: noqa: E501 -- tables and wire forms stay in rows
-"""Which attacks happen, when, and how loud."""
+"""Which scenarios are played, when, on whom and how loud; and what became of them: the ground truth."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 
-from service.emulation.estate import attack_chains as chains
-from service.emulation.estate import attack_channels as channels
-from service.emulation.estate import attack_images as images
-from service.emulation.estate import attack_kube as kube
-from service.emulation.estate import attack_network as network
-from service.emulation.estate import attack_runtime as runtime
+import msgspec
+
+from service.emulation.estate.cast import Cast
+from service.emulation.estate.ids import iso
+from service.emulation.estate.play import ACTS, play
+from service.emulation.estate.variation import Variation
 from service.emulation.estate.world import HOUR, MINUTE, World
+from service.emulation.labels import Labels
+from service.emulation.scenario import Scenario, Variant, library
+from service.emulation.splits import DRAWS
+from service.emulation.steps import AnyStep
 
-Act = Callable[[World, float, bool], None]
+# A small estate suffers these, the most important first: one of each family before a second of any.
+IMPORTANT = (
+    "I01", "N01", "D01", "E01", "N17", "D04", "N16", "E03", "N11", "I03", "N07", "N05", "N15", "C01", "N02", "E04",
+    "E09", "E02", "I07", "D10", "N03", "I05", "D06", "C02", "N18", "I02", "D07", "N04", "E05", "N19", "D02", "E10",
+    "E08",
+)  # fmt: skip
+SMALL = 40
+_CHAINS = "service.emulation.estate.chains"
 
-# In order of importance: a small estate suffers the first ones. True is the strong variant.
-PLAN: list[tuple[Act, bool]] = [
-    (images.unknown_registry, True), (channels.beacon, True), (runtime.privileged_host_bind, True), (runtime.exec_burst, True),
-    (network.bulk_upload, True), (runtime.weaker_recreate, True), (network.scan, True), (kube.stolen_token, True),
-    (channels.reverse_shell, True), (images.moved_tag, True), (channels.dns_tunnel, True), (channels.borrowed_name, True),
-    (channels.beacon, False), (network.miner, True), (chains.drop_beacon_upload, True), (channels.malleable, True),
-    (kube.all_secrets, True), (kube.admin_binding, True), (runtime.tool_drop, True), (images.committed, True),
-    (runtime.monitoring_off, True), (channels.not_tls, True), (images.built_on_host, True), (runtime.shared_namespace, True),
-    (chains.pull_beacon_mine, True), (network.drip, False), (channels.borrowed_name, False), (runtime.exec_burst, False),
-    (images.moved_tag, False), (channels.dns_tunnel, False), (images.unknown_publisher, True), (network.bulk_upload, False),
-    (runtime.weaker_recreate, False), (channels.reverse_shell, False), (runtime.second_network, True), (images.unknown_registry, False),
-    (channels.fake_tls, True), (network.scan, False), (runtime.monitoring_off, False), (kube.probing, True), (kube.all_secrets, False),
-    (runtime.privileged_host_bind, False), (network.east_west, True), (network.miner, False), (channels.malleable, False),
-    (kube.privileged_pod, True), (network.metadata, True), (kube.pod_beacon, True), (chains.drop_beacon_upload, False),
-    (runtime.tool_drop, False), (kube.stolen_token, False), (runtime.silent_restart_policy, True), (channels.not_tls, False),
-]  # fmt: skip
-_LONG = {network.drip: 17.0, channels.beacon: 12.5, channels.borrowed_name: 9.5, channels.malleable: 8.5, channels.dns_tunnel: 8.5,
-         images.unknown_registry: 12.0, chains.drop_beacon_upload: 6.5, network.miner: 6.0, kube.pod_beacon: 9.5}  # fmt: skip
+
+@dataclass(frozen=True)
+class Planned:
+    """A scenario to be played once."""
+
+    scenario: Scenario
+    variant: Variant
+
+
+def plan(world: World) -> list[Planned]:
+    """Choose what is played: every scenario in one of the variants by turns, or in each of them.
+
+    The turns begin elsewhere with an odd seed, so that two seeds cover both variants of everything.
+    """
+    options, known = world.options, library()
+    chosen = [known[name] for name in options.scenarios] or list(known.values())
+    if not options.scenarios and options.workloads < SMALL:
+        rank = {name: place for place, name in enumerate(IMPORTANT)}
+        chosen.sort(key=lambda scenario: rank.get(scenario.id, len(rank)))
+        chosen = chosen[: max(6, options.workloads // 2)]
+    turns = {name: place + options.seed for place, name in enumerate(known)}
+    return [
+        Planned(scenario, variant)
+        for scenario in chosen
+        for place, variant in enumerate(options.variants)
+        if options.every_variant or turns[scenario.id] % len(options.variants) == place
+    ]
 
 
 def schedule(world: World) -> None:
-    """Spread the plan over the watched days, at random, long attacks early enough to end within them."""
+    """Spread the plan over the watched days, at random, long scenarios early enough to end within them."""
     options, rng = world.options, world.rng
-    wanted = max(6, round(options.workloads * 0.47))
-    plan = [item for item in PLAN if world.cluster is not None or item[0].__module__ != kube.__name__][:wanted]
+    planned = plan(world)
     low, high = options.watch + 40 * MINUTE, options.end - HOUR
-    step = (high - low) / len(plan)
-    slots = [low + (i + float(rng.uniform(0.1, 0.9))) * step for i in range(len(plan))]
-    order = rng.permutation(len(plan)).tolist()
-    for act, strong in sorted((plan[i] for i in order), key=lambda item: -_LONG.get(item[0], 0.0) * (2 - item[1])):
-        latest = high - _LONG.get(act, 3.0) * HOUR * (0.4 if strong else 1.0)
-        fitting = [slot for slot in slots if slot <= latest] or slots[:1]
+    step = (high - low) / max(len(planned), 1)
+    slots = [low + (place + float(rng.uniform(0.1, 0.9))) * step for place in range(len(planned))]
+    waiting = []
+    for item in planned:
+        parts = _parts(item.scenario)
+        variation = Variation([part for part, _ in parts], DRAWS[options.split].spread, rng)
+        if _lasting(parts, item.variant, variation) > high - low:
+            variation.keep_times()
+        waiting.append((_lasting(parts, item.variant, variation), item, variation))
+    order = rng.permutation(len(waiting)).tolist()
+    for lasting, item, variation in sorted((waiting[place] for place in order), key=lambda each: -each[0]):
+        fitting = [slot for slot in slots if slot <= high - lasting] or [min(slots)]
         slot = fitting[int(rng.integers(len(fitting)))]
         slots.remove(slot)
-        world.at(slot, act, strong)
+        # Where no slot is early enough any more, several long ones begin early together.
+        world.at(max(low, min(slot, high - lasting)), _begin, item, variation)
+
+
+def _begin(world: World, now: float, item: Planned, variation: Variation) -> None:
+    try:
+        world.ledger.casts.append(_played(world, now, item, variation))
+    except LookupError as error:
+        world.ledger.unplayed.append(f"{item.scenario.id} {item.variant}: {error.args[0]}")
+
+
+def _played(world: World, now: float, item: Planned, variation: Variation) -> Cast:
+    scenario, variant = item.scenario, item.variant
+    if scenario.stages:
+        if find_spec(_CHAINS) is None:
+            raise LookupError("nobody plays chains")
+        chained: Cast = import_module(_CHAINS).play_chain(world, now, scenario, variant, variation)
+        return chained
+    if missing := {type(step) for step in scenario.played(variant)} - set(ACTS):
+        raise LookupError("nobody performs " + ", ".join(sorted(act.__name__ for act in missing)))
+    return play(world, now, scenario, variant, draw=variation)
+
+
+def _parts(scenario: Scenario) -> list[tuple[Scenario, float]]:
+    """List a scenario, or the scenarios of a chain, with the seconds after which each begins."""
+    known = library()
+    stages = [(known[stage.scenario], stage.at) for stage in scenario.stages if stage.scenario in known]
+    return [(scenario, 0.0), *stages]
+
+
+def _lasting(parts: list[tuple[Scenario, float]], variant: Variant, variation: Variation) -> float:
+    return max(
+        (at + _until(step) for scenario, at in parts for step in scenario.played(variant, variation)), default=0.0
+    )
+
+
+def _until(step: AnyStep) -> float:
+    """Tell how long after the scenario's beginning a step leaves its last telemetry, about."""
+    repeats = max(getattr(step, "count", 1) - 1, 0) * getattr(step, "every", 0.0)
+    own = max(getattr(step, name, 0.0) for name in ("lasting", "lives", "seconds"))
+    return step.at + repeats + own
+
+
+def labels(world: World) -> Labels:
+    """Return the ground truth of an estate whose days are over."""
+    options, ledger = world.options, world.ledger
+    casts: list[Cast] = sorted(ledger.casts, key=lambda cast: cast.begin)
+    told = Labels.of(
+        (label for number, cast in enumerate(casts, 1) for label in cast.labels(number)),
+        (act for act in ledger.lookalikes if act.start < iso(options.end)),
+        split=options.split,
+        seed=options.seed,
+        span=(iso(options.start), iso(options.watch), iso(options.end)),
+        workloads=options.workloads,
+    )
+    own: Labels = msgspec.json.decode(world.names.put(msgspec.json.encode(told)), type=Labels)
+    return own

@@ -1,8 +1,10 @@
 # ruff: noqa: E501 -- tables and wire forms stay in rows
 """What people and orchestrators do to a healthy estate: scaling, crashes, fixes by hand, upgrades, new services."""
 
+from service.emulation.estate import oddities, standing
 from service.emulation.estate.edges import edges_of
 from service.emulation.estate.engine import Container
+from service.emulation.estate.operators import restart_once
 from service.emulation.estate.releases import release, release_with_site, replace_one, roll
 from service.emulation.estate.sink import DAY
 from service.emulation.estate.topology import compose
@@ -41,7 +43,8 @@ def schedule(world: World) -> None:
             if service.size > 1.0 and not weekend:
                 world.at(working(9, 14), scale_up, service)
     _guaranteed(world, owned)
-    _constants(world)
+    oddities.schedule(world)
+    standing.label(world)
 
 
 def _guaranteed(world: World, owned: list[Service]) -> None:
@@ -59,17 +62,6 @@ def _guaranteed(world: World, owned: list[Service]) -> None:
         world.at(world.pick(days) + float(rng.uniform(9, 15)) * HOUR, scale_up, world.pick(world.role("web")))
         if options.workloads >= 40:
             world.at(world.pick(days) + float(rng.uniform(9, 15)) * HOUR, _new_service, world.pick(owned).project)
-
-
-def _constants(world: World) -> None:
-    options = world.options
-    for low, high in ((options.start, options.watch), (options.watch, options.end)):
-        for service in world.services:
-            if service.heartbeat:
-                world.ledger.lookalike("heartbeat", service.workload, low, high)
-            kind = {"prometheus": "scrape", "log-shipper": "log_shipper", "crawler": "crawler"}.get(service.role)
-            if kind:
-                world.ledger.lookalike(kind, service.workload, low, high)
 
 
 def scale_up(world: World, now: float, service: Service) -> None:
@@ -98,13 +90,8 @@ def _crash(world: World, now: float) -> None:
     service, container = _anyone(world, now)  # type: ignore[misc]
     code = int(world.rng.choice([1, 137, 139, 2]))
     for i in range(int(world.rng.choice([1, 1, 1, 3]))):
-        world.at(now + 5.0 * i, _restart, service, container, code)
+        world.at(now + 5.0 * i, restart_once, service, container, code)
     world.ledger.lookalike("crash", service.workload, now, now + 30)
-
-
-def _restart(world: World, now: float, service: Service, container: Container, code: int) -> None:
-    if container in service.containers and container.started < now - 1:
-        world.restart(service, container, now, code)
 
 
 def ops_exec(world: World, now: float) -> None:

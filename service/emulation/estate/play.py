@@ -1,10 +1,10 @@
 """Plays a scenario in the estate: chooses who is who, and performs its steps at their times."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from service.emulation.estate import acts_containers, acts_requests, acts_traffic
+from service.emulation.estate import acts_channels, acts_containers, acts_requests, acts_traffic
 from service.emulation.estate.cast import Cast, choose_victim
 from service.emulation.estate.wire import Site as Address
 from service.emulation.estate.world import World
@@ -12,7 +12,7 @@ from service.emulation.scenario import Scalar, Scenario, Site, Variant
 from service.emulation.steps import AnyStep
 
 Act = Callable[[Cast, float, Any], None]
-ACTS: dict[type, Act] = acts_containers.ACTS | acts_traffic.ACTS | acts_requests.ACTS
+ACTS: dict[type, Act] = acts_containers.ACTS | acts_traffic.ACTS | acts_channels.ACTS | acts_requests.ACTS
 
 
 def play(
@@ -32,11 +32,22 @@ def play(
     """
     steps = scenario.played(variant, draw)
     cast = Cast(world, scenario, variant, now)
-    _choose(cast, max((step.at + getattr(step, "lasting", 0.0) for step in steps), default=0.0))
-    cast.sites = {name: _address(cast, site) for name, site in scenario.places(variant).items()}
-    for step in steps:
-        world.at(now + step.at, perform, cast, step)
+    choose(cast, max((step.at + duration(step) for step in steps), default=0.0))
+    begin(cast, now, steps)
     return cast
+
+
+def begin(cast: Cast, now: float, steps: Iterable[AnyStep]) -> None:
+    """Find the sites that are not known yet, and put the steps of a scenario into the queue."""
+    for name, site in cast.scenario.places(cast.variant).items():
+        cast.sites[name] = _known(cast, name, site)
+    for step in steps:
+        cast.world.at(now + step.at, perform, cast, step)
+
+
+def duration(step: AnyStep) -> float:
+    """Return for how long a step goes on, about."""
+    return max(float(getattr(step, "lasting", 0.0)), getattr(step, "count", 1) * float(getattr(step, "every", 0.0)))
 
 
 def perform(_: World, now: float, cast: Cast, step: AnyStep) -> None:
@@ -44,7 +55,14 @@ def perform(_: World, now: float, cast: Cast, step: AnyStep) -> None:
     ACTS[type(step)](cast, now, step)
 
 
-def _choose(cast: Cast, lasting: float) -> None:
+def choose(cast: Cast, lasting: float) -> None:
+    """Choose who suffers and on which machine.
+
+    Raises
+    ------
+    LookupError
+        If the estate has nobody who could be the victim.
+    """
     world, wanted = cast.world, cast.scenario.victim
     if wanted.kind == "host":
         hosts = list(world.engines)
@@ -59,6 +77,15 @@ def _choose(cast: Cast, lasting: float) -> None:
         cast.victim = world.pick([s for s in pods if not s.attacked] or pods)
         cast.victim.attacked, cast.victim.frozen_until = True, cast.begin + lasting + 3600.0
     cast.host = str(cast.victim.containers[0].host)
+
+
+def _known(cast: Cast, name: str, site: Site) -> Address:
+    """Find a site; an adversary's own is, in a chain, the one of the stages before."""
+    made = _address(cast, site)
+    if site.kind not in {"stranger", "plausible", "bare"}:
+        return made
+    met: Address = cast.known.setdefault(f"site {name}", made)
+    return replace(made, addresses=met.addresses, name=met.name if made.name and met.name else made.name)
 
 
 def _address(cast: Cast, site: Site) -> Address:

@@ -1,7 +1,8 @@
 """When things happen: the day and the week, moods of a project, who is up, what repeats."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from zlib import crc32
 
 import numpy as np
@@ -44,16 +45,13 @@ def rhythm(ts: np.ndarray, peak_hour: float = 14.0, night: float = 0.2, weekend:
 
 @dataclass
 class Day:
-    """What is shared by all traffic of a day."""
+    """What is shared by all traffic of a day, or of a part of one."""
 
     world: World
     low: float
+    high: float
     moods: dict[str, np.ndarray]
-    occupancy: dict[int, Occupancy]
-
-    @property
-    def high(self) -> float:
-        return self.low + DAY
+    occupancy: dict[int, Occupancy] = field(default_factory=dict)
 
     def of(self, service: Service) -> Occupancy:
         return self.occupancy.setdefault(id(service), Occupancy(service.leases, self.low, self.high))
@@ -69,14 +67,20 @@ class Day:
                 at = int(rng.integers(40, 130))
                 walk[at : at + int(rng.integers(3, 9))] += rng.uniform(0.5, 1.3)
             self.moods[project] = np.exp(walk)
-        return self.moods[project]
+        first = round(self.low % DAY / _BIN)
+        return self.moods[project][first : first + len(self.bins)]
+
+    @cached_property
+    def bins(self) -> np.ndarray:
+        """Return when each of the ten minutes begins."""
+        return self.low + np.arange(round((self.high - self.low) / _BIN)) * _BIN
 
 
 def times(day: Day, rate: float, project: str, *, flat: float = 0.0, spread: float = 0.3) -> np.ndarray:
     """Draw times of a day at `rate` an hour at the peak; `flat` is the share that knows no rhythm."""
     rng = day.world.rng
-    starts = day.low + np.arange(int(DAY / _BIN)) * _BIN
-    wave = flat + (1 - flat) * rhythm(starts, peak_hour=11 + len(project) % 6)
+    starts = day.bins
+    wave = flat + (1 - flat) * rhythm(starts, peak_hour=day.world.layout.peak - 3 + len(project) % 6)
     mean = rate * _BIN / HOUR * wave * day.mood(project) * rng.gamma(1 / spread**2, spread**2, len(starts))
     counts = rng.poisson(mean)
     return np.sort(np.repeat(starts, counts) + rng.uniform(0, _BIN, counts.sum()))

@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 
 from service.emulation.estate.engine import Lease
-from service.emulation.estate.ids import hex_id
 from service.emulation.estate.rhythm import Day, periodic, rhythm, times
 from service.emulation.estate.sink import DAY
 from service.emulation.estate.wire import Client, Shape, client
@@ -195,16 +194,12 @@ def engine_checks(day: Day) -> None:
                     container.id, container.spec.image, container.host, "exec_die", {**attributes, "exitCode": "0"}
                 )
             )
-            for moment in periodic(lease, day.low, day.high, service.health_every, rng, 0.002).tolist():
-                identity = hex_id(rng).encode()
-                for line, delay in zip(lines, (0.0, 0.004, 0.09), strict=True):
-                    nano = int((moment + delay) * 1e9)
-                    stamped = (
-                        line.replace(b'"@E"', b'"' + identity + b'"')
-                        .replace(b'"@N"', b"%d" % nano)
-                        .replace(b'"@S"', b"%d" % (nano // 10**9))
-                    )
-                    world.sink.raw(f"events-{container.host}", moment + delay, stamped)
+            moments = periodic(lease, day.low, day.high, service.health_every, rng, 0.002)
+            drawn = rng.bytes(32 * len(moments)).hex()
+            identities = [drawn[i : i + 64] for i in range(0, len(drawn), 64)]
+            world.sink.repeated(
+                f"events-{container.host}", moments, identities, list(zip((0.0, 0.004, 0.09), lines, strict=True))
+            )
 
 
 def _check_line(identity: str, image: str, host: str, action: str, attributes: dict[str, str]) -> bytes:

@@ -3,10 +3,11 @@
 
 import numpy as np
 
-from service.emulation.estate import routine
+from service.emulation.estate import meshes, routine
 from service.emulation.estate.edges import Edge
 from service.emulation.estate.ids import Objects
 from service.emulation.estate.rhythm import Day, rhythm, times
+from service.emulation.estate.sink import DAY
 from service.emulation.estate.wire import Site
 from service.emulation.estate.world import Service, World
 
@@ -19,11 +20,15 @@ BROWSERS = (
 )
 
 
-def steady(world: World, low: float) -> None:
-    """Write everything that happens by itself on the day that begins at `low`."""
-    day = Day(world, low, {}, {})
+def steady(world: World, low: float, high: float) -> None:
+    """Write everything that happens by itself in a day, or a part of a day."""
+    if low % DAY == 0:
+        world.moods.clear()
+    day = Day(world, low, high, world.moods)
     if low == world.options.start:
         _set_scale(day)
+    for service in world.services:
+        service.leases = [lease for lease in service.leases if lease.end > low]
     for edge in world.edges:
         edge_traffic(day, edge, world.scale)
     routine.fixed(day)
@@ -41,9 +46,9 @@ def _set_scale(day: Day) -> None:
     world, options = day.world, day.world.options
     spans = options.start + np.arange(options.days * 144) * _BIN
     share = float(np.mean(rhythm(spans)))
-    rows = {"tls": 2.7, "http": 2.0}
+    rows = {"tls": 2.7, "http": 2.0, "mesh": 2.0}
     raw = sum(edge.rate * rows.get(edge.protocol, 1.0) * share * 24 * options.days for edge in world.edges)
-    fixed = world.sink.pending(0) * options.days * 0.9 + 0.27 * options.flows
+    fixed = world.sink.pending() * (options.end - options.start) / (day.high - day.low) * 0.9 + 0.27 * options.flows
     rushes = 1.17  # the mean of `mood` and of the tails of `times`
     world.scale = max(0.02, (options.flows - fixed) / raw / rushes)
 
@@ -64,6 +69,8 @@ def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
         world.wire.to_site(ts, src, edge.target, edge.source.client, sizes)  # type: ignore[union-attr]
     elif edge.protocol == "http":
         _requests(world, edge, (ts, src, dst), sizes)
+    elif edge.protocol == "mesh":
+        meshes.speak(world, edge, (ts, src, dst), sizes)
     else:
         state = np.where(rng.random(len(ts)) < 0.004, "RSTO", "SF").astype(object)
         service = None if edge.protocol == "websocket" else edge.protocol

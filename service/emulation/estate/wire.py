@@ -3,20 +3,16 @@
 """Turns arrays of connections into rows of Zeek logs that agree with each other: uid, name look-up, TLS, HTTP."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from service.emulation.estate.ids import Objects, flow_uids
+from service.emulation.estate.ids import Objects
 from service.emulation.estate.sink import Sink
+from service.emulation.estate.zeek import LIST
 
 RESOLVER = "10.0.0.53"
-_HISTORY = {
-    "SF": "ShADadFf", "S0": "S", "REJ": "Sr", "RSTO": "ShADadR", "RSTR": "ShADadr", "S1": "ShADad", "OTH": "DadA",
-    "SH": "ShAF",
-}  # fmt: skip
-_INTERNAL = ("10.", "172.16.", "172.17.", "172.18.", "172.19.", "172.2", "172.30.", "172.31.", "192.168.")
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Shape:
 class Wire:
     sink: Sink
     rng: np.random.Generator
-    _interned: dict[str, bool] = field(default_factory=dict)
+    _serial: int = 0
 
     def connections(
         self,
@@ -92,39 +88,22 @@ class Wire:
         service: str | None = None,
         state: Any = "SF",
         sport: Any = None,
-    ) -> tuple[Objects, np.ndarray]:
-        """Write conn rows; return their uids and client ports. `sizes` is bytes sent, bytes received, seconds."""
-        count = len(ts)
-        uid = flow_uids(self.rng, count)
-        sport = self.rng.integers(32_768, 60_999, count) if sport is None else np.broadcast_to(sport, count)
-        sent, received = (np.maximum(np.broadcast_to(size, count), 0).astype(np.int64) for size in sizes[:2])
-        state = _objects(state, count)
-        dead = (state == "S0") | (state == "REJ")
-        sent, received = np.where(dead, 0, sent), np.where(dead, 0, received)
-        out_packets, in_packets = (
-            4 + sent // 1100,
-            np.where(dead, state == "REJ", 3 + received // 1350).astype(np.int64),
-        )
-        if proto == "udp":
-            out_packets, in_packets = 1 + sent // 1400, np.where(received > 0, 1 + received // 1400, 0)
-        out_packets = np.where(dead, np.where(state == "S0", 3, 1), out_packets)
-        duration = np.broadcast_to(np.asarray(sizes[2], dtype=float), count).astype(object)
-        duration[state == "S0"] = None
-        history = np.array([_HISTORY[s] for s in state], dtype=object) if proto == "tcp" else _objects("Dd", count)
-        src, dst = _objects(src, count), _objects(dst, count)
-        columns = [
-            ts, uid, src, sport, dst, np.broadcast_to(port, count), _objects(proto, count), _services(service, dead),
-            duration, sent, received, state, self._local(src), self._local(dst), np.zeros(count, np.int64), history,
-            out_packets, sent + 40 * out_packets, in_packets, received + 40 * in_packets,
-        ]  # fmt: skip
-        self.sink.columns("conn", columns)
-        return uid, np.asarray(sport)
+        packets: Any = None,
+    ) -> tuple[np.ndarray, Any]:
+        """Write conn rows; return the numbers of their uids and client ports.
 
-    def _local(self, addresses: Objects) -> np.ndarray:
-        known = self._interned
-        for address in set(addresses.tolist()).difference(known):
-            known[address] = address.startswith(_INTERNAL)
-        return np.array([known[address] for address in addresses], dtype=bool)
+        `sizes` is bytes sent, bytes received, seconds; `packets` how many each way, where they do not follow from them.
+        """
+        uid = np.arange(self._serial, self._serial + len(ts))
+        self._serial += len(ts)
+        sport = self.rng.integers(32_768, 60_999, len(ts)) if sport is None else sport
+        row = {
+            "ts": ts, "uid": uid, "id.orig_h": src, "id.orig_p": sport, "id.resp_h": dst, "id.resp_p": port, "proto": proto,
+            "service": service, "duration": sizes[2], "orig_bytes": _whole(sizes[0]), "resp_bytes": _whole(sizes[1]),
+            "conn_state": state, "packets": packets,
+        }  # fmt: skip
+        self.sink.rows_of("conn", row)
+        return uid, sport
 
     def look_up(self, ts: np.ndarray, src: Any, query: Any, answer: Any, **options: Any) -> None:
         """Write DNS questions to the resolver with their conn rows; an answer of None is NXDOMAIN."""
@@ -132,27 +111,19 @@ class Wire:
         if not count:
             return
         query, answer = _objects(query, count), _objects(answer, count)
-        qtype = options.get("qtype", "A")
         rtt = self.rng.lognormal(-6.5, 0.9, count)
-        answer_bytes = options.get("answer_bytes", 120)
         sent = np.array([len(text) for text in query]) + 30
-        server = options.get("server", RESOLVER)
-        uid, sport = self.connections(ts, src, server, 53, sizes=(sent, answer_bytes, rtt), proto="udp", service="dns")
-        missing = np.array([item is None for item in answer])
-        answers, ttls = np.empty(count, dtype=object), np.empty(count, dtype=object)
-        for i, item in enumerate(answer):
-            answers[i] = None if item is None else item if isinstance(item, list) else [item]
-            ttls[i] = None if item is None else [60.0] * len(answers[i])
-        number = {"A": 1, "AAAA": 28, "TXT": 16, "CNAME": 5, "NULL": 10, "PTR": 12}[qtype]
-        flags = [_objects(value, count) for value in (False, False, True, True)]
-        columns = [
-            ts, uid, _objects(src, count), sport, _objects(server, count), np.full(count, 53), _objects("udp", count),
-            self.rng.integers(1, 65_535, count), rtt, query, np.ones(count, np.int64), _objects("C_INTERNET", count),
-            np.full(count, number), _objects(qtype, count), np.where(missing, 3, 0),
-            np.where(missing, "NXDOMAIN", "NOERROR").astype(object), *flags, np.zeros(count, np.int64), answers, ttls,
-            _objects(value=False, count=count),
-        ]  # fmt: skip
-        self.sink.columns("dns", columns)
+        server, sizes = options.get("server", RESOLVER), (sent, options.get("answer_bytes", 120), rtt)
+        uid, sport = self.connections(ts, src, server, 53, sizes=sizes, proto="udp", service="dns")
+        answers = np.empty(count, dtype=object)
+        answers[:] = [LIST.join(item) if isinstance(item, list) else item for item in answer]
+        row = {
+            "ts": ts, "uid": uid, "id.orig_h": src, "id.orig_p": sport, "id.resp_h": server, "id.resp_p": 53, "proto": "udp",
+            "trans_id": self.rng.integers(1, 65_535, count), "rtt": rtt, "query": query,
+            "qtype_name": options.get("qtype", "A"), "rcode": np.where([item is None for item in answer], 3, 0),
+            "answers": answers,
+        }  # fmt: skip
+        self.sink.rows_of("dns", row)
 
     def tls(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:
         """Write TLS connections: `sizes`, `who` (Client), `name` (SNI or None), optional `established`, `state`."""
@@ -164,37 +135,27 @@ class Wire:
         server = options.get("server") or hashlib.md5(str(options["name"]).encode(), usedforsecurity=False).hexdigest()
         resumed = self.rng.random(count) < (0.35 if ok else 0.0)
         subject = options.get("subject")
-        columns = [
-            ts, uid, _objects(src, count), sport, _objects(dst, count), np.broadcast_to(port, count),
-            _objects(who.version, count), _objects(who.cipher if ok else None, count),
-            _objects("x25519" if ok else None, count), _objects(options["name"], count), resumed,
-            _objects(options.get("alpn"), count), np.full(count, ok), _objects(who.ja3, count),
-            _objects(server if ok else None, count), _objects(who.ja4, count), _objects(subject, count),
-            _objects(options.get("issuer", subject), count), _objects(options.get("validation"), count),
-        ]  # fmt: skip
-        self.sink.columns("ssl", columns)
+        row = {
+            "ts": ts, "uid": uid, "id.orig_h": src, "id.orig_p": sport, "id.resp_h": dst, "id.resp_p": port,
+            "version": who.version, "cipher": who.cipher if ok else None, "curve": "x25519" if ok else None,
+            "server_name": options["name"], "resumed": resumed, "next_protocol": options.get("alpn"), "established": ok,
+            "ja3": who.ja3, "ja3s": server if ok else None, "ja4": who.ja4, "subject": subject,
+            "issuer": options.get("issuer", subject), "validation_status": options.get("validation"),
+        }  # fmt: skip
+        self.sink.rows_of("ssl", row)
 
     def http(self, ts: np.ndarray, src: Any, dst: Any, port: Any, **options: Any) -> None:
         """Write HTTP requests: `sizes`, `agent`, `host`, `uri`, optional `method`, `status`, `referrer`, `body`."""
-        count = len(ts)
         sizes = options["sizes"]
         uid, sport = self.connections(ts, src, dst, port, sizes=sizes, service="http")
-        status = np.broadcast_to(options.get("status", 200), count)
-        body = np.maximum(np.broadcast_to(sizes[1], count).astype(np.int64) - 220, 0)
-        sent_body = np.broadcast_to(options.get("sent_body", 0), count).astype(np.int64)
-        method = _objects(options.get("method", "GET"), count)
-        texts = {200: "OK", 201: "Created", 204: "No Content", 302: "Found", 304: "Not Modified", 404: "Not Found",
-                 401: "Unauthorized", 500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
-        tags = np.empty(count, dtype=object)
-        for i in range(count):
-            tags[i] = []
-        columns = [
-            ts + 0.002, uid, _objects(src, count), sport, _objects(dst, count), np.broadcast_to(port, count),
-            np.ones(count, np.int64), method, _objects(options["host"], count), _objects(options["uri"], count),
-            _objects(options.get("referrer"), count), _objects("1.1", count), _objects(options["agent"], count),
-            sent_body, body, status, np.array([texts[int(code)] for code in status], dtype=object), tags,
-        ]  # fmt: skip
-        self.sink.columns("http", columns)
+        row = {
+            "ts": ts + 0.002, "uid": uid, "id.orig_h": src, "id.orig_p": sport, "id.resp_h": dst, "id.resp_p": port,
+            "method": options.get("method", "GET"), "host": options["host"], "uri": options["uri"],
+            "referrer": options.get("referrer"), "version": "1.1", "user_agent": options["agent"],
+            "request_body_len": _whole(options.get("sent_body", 0)), "response_body_len": _whole(_whole(sizes[1]) - 220),
+            "status_code": options.get("status", 200),
+        }  # fmt: skip
+        self.sink.rows_of("http", row)
 
     def to_site(self, ts: np.ndarray, src: Any, site: Site, who: Client, sizes: Any, **options: Any) -> None:
         """Write TLS connections to a site, each address of it resolved before its first use."""
@@ -228,7 +189,6 @@ def _objects(value: Any, count: int) -> Objects:
     return out
 
 
-def _services(service: str | None, dead: np.ndarray) -> Objects:
-    out = _objects(service, len(dead))
-    out[dead] = None
-    return out
+def _whole(size: Any) -> Any:
+    """Return numbers of bytes: whole, and none below zero."""
+    return np.maximum(size, 0).astype(np.int64) if isinstance(size, np.ndarray) else max(int(size), 0)

@@ -11,10 +11,16 @@ import numpy as np
 
 from service.emulation.estate.engine import Container, Engine, Lease, Spec
 from service.emulation.estate.ids import digest, iso, swarm_id
+from service.emulation.estate.layouts import Layout
+from service.emulation.estate.lookalikes import lookalike
 from service.emulation.estate.outside import Outside
 from service.emulation.estate.registry import Registry
 from service.emulation.estate.sink import DAY, Sink
+from service.emulation.estate.vocabulary import Vocabulary
 from service.emulation.estate.wire import Client, Site, Wire
+from service.emulation.labels import Lookalike
+from service.emulation.scenario import Variant
+from service.emulation.splits import Split
 
 HOUR = 3600.0
 MINUTE = 60.0
@@ -29,6 +35,10 @@ class Options:
     workloads: int = 84
     flows: int = 1_000_000
     seed: int = 1
+    split: Split = Split.DEVELOPMENT
+    variants: tuple[Variant, ...] = ("high", "dampened")
+    scenarios: tuple[str, ...] = ()
+    every_variant: bool = False
 
     @property
     def watch(self) -> float:
@@ -74,13 +84,14 @@ class Service:
 
 @dataclass
 class Ledger:
-    """Ground truth: attacks, and benign acts that look like them."""
+    """Ground truth: scenarios under way, those that nobody could play, and benign acts that look like attacks."""
 
-    attacks: list[dict[str, Any]] = field(default_factory=list)
-    benign: list[dict[str, Any]] = field(default_factory=list)
+    casts: list[Any] = field(default_factory=list)
+    unplayed: list[str] = field(default_factory=list)
+    lookalikes: list[Lookalike] = field(default_factory=list)
 
-    def lookalike(self, kind: str, workload: str, start: float, end: float) -> None:
-        self.benign.append({"kind": kind, "workload": workload, "start": iso(start), "end": iso(end)})
+    def lookalike(self, act: str, workload: str, start: float, end: float) -> None:
+        self.lookalikes.append(lookalike(act, workload, iso(start), iso(end)))
 
 
 @dataclass
@@ -92,11 +103,14 @@ class World:
     registry: Registry
     rng: np.random.Generator
     engines: dict[str, Engine]
+    names: Vocabulary
+    layout: Layout
     services: list[Service] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     cluster: Any = None
     edges: list[Any] = field(default_factory=list)
     scale: float = 1.0
+    moods: dict[str, np.ndarray] = field(default_factory=dict)
     quiet_hosts: dict[str, float] = field(default_factory=dict)
     _queue: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(default_factory=list)
     _serial: int = 0

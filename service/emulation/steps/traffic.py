@@ -100,6 +100,7 @@ class Contact(Step, frozen=True, kw_only=True, tag="contact"):
     every: float = 20.0
     sent: float = 3_000.0
     received: float = 30_000.0
+    client: str = "victim"
 
 
 class Echo(Step, frozen=True, kw_only=True, tag="echo"):
