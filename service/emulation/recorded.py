@@ -83,6 +83,8 @@ def recorded(
         options, sink, Wire(sink, random[1]), Outside(random[2], names), Registry(sink, random[3], images, "10.254."),
         random[4], engines, names, LAYOUTS[0],
     )  # fmt: skip
+    world.outside.debian = world.outside.site("deb.mirror.example", 3, port=80)
+    world.outside.bucket = world.outside.site("backups.s3.objects.example", 4)
     spoken = _spoken(lake, since, networks)
     for (workload,), rows in standing.group_by("workload", maintain_order=True):
         world.services.append(_service(world, str(workload), rows, spoken.filter(pl.col("workload") == workload)))
