@@ -60,7 +60,7 @@ def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
     ts = times(day, edge.rate * scale, project, flat=0.25 if edge.protocol in {"amqp", "tls"} else 0.05)
     src = day.of(edge.source).pick(ts, rng) if edge.source else world.outside.client_addresses(len(ts))
     dst = day.of(edge.target).pick(ts, rng) if isinstance(edge.target, Service) else edge.target.at(ts)
-    up = (src != "") & (dst != "")
+    up = (src != "") & (dst != "") & (ts >= edge.since)
     ts, src, dst = ts[up], src[up], dst[up]
     if not len(ts):
         return
