@@ -12,7 +12,8 @@ import pytest
 
 from features.ingest import read_events
 from features.leases import attribute, build_leases
-from service.emulation.estate import campaign, changes
+from features.protocols import specs
+from service.emulation.estate import campaign, changes, zeek
 from service.emulation.estate.__main__ import make
 from service.emulation.estate.cast import Cast
 from service.emulation.estate.engine import Spec
@@ -239,7 +240,8 @@ def _scenario(*steps: dict[str, Any], victim: Victim) -> Scenario:
 METADATA = "/latest/meta-data/iam/security-credentials/"
 ALONE = {
     "beacon": _scenario(
-        {"do": "beacon", "to": "controller", "period": 60, "lasting": 4 * HOUR}, victim=Victim(roles=("api",))
+        {"do": "beacon", "to": "controller", "transport": "raw", "period": 60, "lasting": 4 * HOUR},
+        victim=Victim(roles=("api",)),
     ),
     "session": _scenario(
         {"do": "session", "to": "controller", "port": 4444, "seconds": 7200, "sent": 1_000_000, "received": 10_000},
@@ -288,6 +290,7 @@ def test_a_beacon_ends_with_the_container_that_carries_it(alone: dict[str, Playe
 
     _is_about(len(flows), REPLACED["beacon"] / 60, 0.85, 1.15)
     assert set(flows["workload"]) == {"docker:shop/api"}
+    assert flows["service"].is_null().all()
     end = datetime.fromisoformat(played.cast.label(1).end)
     assert abs((end - flows["ts"].max()).total_seconds()) < 3
     assert "ended with its container" in played.cast.label(1).note
@@ -346,3 +349,33 @@ def test_gaps_of_a_beat_are_what_was_asked_for() -> None:
     assert 85 < spread.max() <= 90
     assert exponential.std() == pytest.approx(exponential.mean(), rel=0.05)
     assert exponential.mean() == pytest.approx(60, rel=0.05)
+
+
+def test_echoes_have_no_history_in_either_form_of_the_log(tmp_path: Path) -> None:
+    row = dict.fromkeys(zeek.CONN, 0) | {"ts": 1.0, "uid": "C1", "proto": "icmp", "service": None, "history": None}
+    row |= {"duration": 1.5, "id.orig_h": "10.21.0.2", "id.resp_h": "203.0.113.9", "id.orig_p": 8, "conn_state": "OTH"}
+    rows = [[row[field] for field in zeek.CONN]]
+    logs = {"conn.log": zeek.header("conn", "") + zeek.tsv(rows), "conn.json": zeek.json_lines("conn", rows)}
+
+    for name, text in logs.items():
+        assert "None" not in text
+        (tmp_path / name).write_text(text)
+
+        (batch,) = read_events([tmp_path / name])
+        assert not batch.rejects
+        assert batch.events.select("proto", "service", "src_port", "dst_port").rows() == [("icmp", None, 8, 0)]
+
+
+def test_the_scenarios_that_a_real_engine_can_show_are_those_observed_on_one() -> None:
+    live = {name for name in NETWORK if library()[name].live}
+
+    assert live == {f"N{number:02d}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 11, 15, 16, 17)}
+
+
+@pytest.mark.parametrize("name", NETWORK)
+def test_reasons_are_features_of_the_families_expected(name: str) -> None:
+    scenario = library()[name]
+
+    assert set(scenario.reasons) <= set(specs())
+    assert {reason.split(".")[0] for reason in scenario.reasons} == set(scenario.families)
+    assert scenario.techniques
