@@ -104,7 +104,11 @@ def _speaker(cast: Cast, who: str, network: str) -> Speaker | None:
     if shared in {"none", "host"}:
         cast.notes += [f"{container.name} has no network"] if shared == "none" else []
         return Speaker(cast.address("host")) if shared == "host" else None
-    address = cast.address(who)
+    if cast.victim is not None and container in cast.victim.containers:
+        cast.shows(cast.victim.workload)
+        address = str(container.address)
+    else:
+        address = cast.address(who)
     if network in getattr(container, "extra_networks", {}):
         return Speaker(container.extra_networks[network])
     return Speaker(address, container.lease, container if container is cast.foothold else None)
