@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ from service.emulation.estate.ids import parse_iso
 from service.emulation.estate.play import play
 from service.emulation.estate.world import HOUR, Options, World
 from service.emulation.labels import Attack
-from service.emulation.scenario import Variant, library
+from service.emulation.scenario import VARIANTS, Variant, library
 
 IDS = [name for name in library() if name[0] in "ID"]
 
@@ -87,10 +88,12 @@ def bare_world(folder: Path) -> World:
     return world
 
 
-def run(folder: Path, name: str, variant: Variant, later: Act | None = None) -> Played:
-    """Play what happens to containers and images, and `later` five minutes after it began."""
+def run(
+    folder: Path, name: str, variant: Variant, later: Act | None = None, steps: tuple[dict[str, Any], ...] = ()
+) -> Played:
+    """Play what happens to containers and images, or `steps`, and `later` five minutes after it began."""
     scenario, known = library()[name], {act.__struct_config__.tag for act in ACTS}
-    scenario = msgspec.structs.replace(scenario, steps=tuple(s for s in scenario.steps if s["do"] in known))
+    scenario = msgspec.structs.replace(scenario, steps=steps or tuple(s for s in scenario.steps if s["do"] in known))
     world = bare_world(folder)
     cast = play(world, world.options.watch + HOUR, scenario, variant)
     before = frozenset(container.digest for container in (cast.victim.containers if cast.victim else ()))
@@ -109,11 +112,10 @@ def run(folder: Path, name: str, variant: Variant, later: Act | None = None) -> 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, Variant], Played]:
-    variants: tuple[Variant, ...] = ("high", "dampened")
-    return {(name, v): run(tmp_path_factory.mktemp(f"{name}{v}"), name, v) for name in IDS for v in variants}
+    return {(name, v): run(tmp_path_factory.mktemp(f"{name}{v}"), name, v) for name in IDS for v in VARIANTS}
 
 
-@pytest.mark.parametrize("variant", ["high", "dampened"])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", IDS)
 def test_labels_name_exactly_who_shows_it(
     played: dict[tuple[str, Variant], Played], name: str, variant: Variant
@@ -122,7 +124,7 @@ def test_labels_name_exactly_who_shows_it(
     assert set(found.events["workload"].drop_nulls()) == set(found.label.workloads)
 
 
-@pytest.mark.parametrize("variant", ["high", "dampened"])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", IDS)
 def test_all_telemetry_lies_within_the_label(
     played: dict[tuple[str, Variant], Played], name: str, variant: Variant
@@ -176,8 +178,9 @@ def test_a_moved_tag_is_another_image_than_before(played: dict[tuple[str, Varian
     assert set(pushed["image_digest"]) == digests
 
 
-def test_a_pull_is_the_hosts_if_nobody_runs_the_image_soon(tmp_path: Path) -> None:
-    late = run(tmp_path, "I01", "middle")
+def test_a_pull_is_the_hosts_if_nobody_runs_the_image_soon(played: dict[tuple[str, Variant], Played]) -> None:
+    late, soon = played["I01", "middle"], played["I01", "high"]
+    assert f"host:{soon.cast.host}" not in soon.label.workloads
     assert f"host:{late.cast.host}" in late.label.workloads
 
 
@@ -222,3 +225,29 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
         run(folder, "I05", "high")
         written.append({file.name: file.read_bytes() for file in (folder / "watch").iterdir()})
     assert written[0] == written[1]
+
+
+def test_what_is_removed_by_force_dies_once_and_takes_its_image_along(tmp_path: Path) -> None:
+    steps = (
+        {"do": "run", "image": "alpine:3.20", "lives": 600},
+        {"do": "exec", "at": 20, "on": "foothold", "commands": ["id", "sh /tmp/.x"], "every": 2, "lasting": 90},
+        {"do": "copy", "at": 130, "on": "foothold", "direction": "out"},
+        {"do": "remove", "at": 140, "image": True},
+    )
+    found = run(tmp_path, "D01", "high", steps=steps)
+    events = found.events.filter(pl.col("kind") != "config").sort("ts")
+    assert events["action"].to_list() == [
+        "create", "network_connect", "start", "exec_create", "exec_start", "exec_die", "exec_create", "exec_start",
+        "exec_die", "archive-path", "kill", "die", "network_disconnect", "destroy", "untag", "delete",
+    ]  # fmt: skip
+    ended = events.filter(pl.col("action") == "exec_die")["ts"]
+    assert 88 < (ended[1] - ended[0]).total_seconds() < 94
+    assert set(events["workload"]) == set(found.label.workloads)
+
+
+def test_what_a_firewall_drops_leaves_no_event(tmp_path: Path) -> None:
+    found = run(tmp_path, "D10", "high", steps=({"do": "silence", "how": "drop", "lasting": 3600},))
+    assert found.events.is_empty()
+    assert found.cast.victim is not None
+    assert found.label.workloads == (found.cast.victim.workload,)
+    assert found.cast.begin in {lease.end for lease in found.cast.victim.leases}

@@ -20,6 +20,7 @@ _TRANSFER = 16.0
 _PULL_TO_RUN = 900.0
 _APT = client("Debian APT-HTTP/1.3 (2.6.1)")
 _PUSHER = "skopeo/1.13.3"
+_SITE = re.compile(r"https?://(\w+)/")
 
 
 def pull(cast: Cast, now: float, step: Pull) -> None:
@@ -56,21 +57,28 @@ def _settled(world: World, _: float, cast: Cast, key: tuple[str, str], pulled: f
 
 def registry(cast: Cast, now: float, step: Registry) -> None:
     address, agent = _speaker(cast, step)
-    cast.shows(f"ip:{address}")
     if step.action == "push":
-        repository, tag = _parts(cast.image(step.image))
-        cast.made = cast.world.new_tag(repository, tag, now, address=address, agent=agent)
-        ts = np.array([now - 2.0])
-        sizes: tuple[Any, Any, Any] = (int(cast.rng.lognormal(16, 1)), 3_000, 2.0)
-        cast.began(now - 3)
-    else:
-        ts = now + np.arange(step.count) * step.every
-        for moment, reference in zip(ts.tolist(), _unread(cast, step.count), strict=True):
-            cast.world.registry.notify("pull", *_parts(reference), moment + 0.3, address=address, agent=agent)
-        sizes = Shape(900, 3_500, 0.1).draw(cast.rng, step.count)
+        _push(cast, now, cast.image(step.image), address, agent)
+        return
+    ts = now + np.arange(step.count) * step.every
+    for moment, reference in zip(ts.tolist(), _unread(cast, step.count), strict=True):
+        cast.world.registry.notify("pull", *_parts(reference), moment + 0.3, address=address, agent=agent)
+    sizes = Shape(900, 3_500, 0.1).draw(cast.rng, step.count)
     cast.world.wire.to_site(ts, address, cast.world.outside.registries[HOST], client(agent), sizes)
+    cast.shows(f"ip:{address}")
     cast.began(now - 0.1)
     cast.lasts(float(ts[-1]) + 1)
+
+
+def _push(cast: Cast, now: float, reference: str, address: str, agent: str) -> None:
+    cast.made = cast.world.new_tag(*_parts(reference), now, address=address, agent=agent)
+    sizes = (int(cast.rng.lognormal(16, 1)), 3_000, 2.0)
+    cast.world.wire.to_site(
+        np.array([now - 2.0]), address, cast.world.outside.registries[HOST], client(agent), sizes, look_ups=1.0
+    )
+    cast.shows(f"ip:{address}")
+    cast.began(now - 2.1)
+    cast.lasts(now + 1)
 
 
 def _speaker(cast: Cast, step: Registry) -> tuple[str, str]:
@@ -99,23 +107,27 @@ def build(cast: Cast, now: float, step: Build) -> None:
     if base not in engine.local:
         pull_on(cast, now, cast.host, base)
     tag = cast.image(step.image)
-    done, made = engine.build(tag, base, list(step.commands), now + 1, network="bridge")
+    commands = [_SITE.sub(lambda found: _url(cast, found[1]), command) for command in step.commands]
+    done, made = engine.build(tag, base, commands, now + 1, network="bridge")
     cast.made = engine.local[tag]
-    for container in made:
+    for container, command in zip(made, step.commands, strict=True):
         cast.shows(workload_of(container))
-        _fetch(cast, container, container.spec.command[-1])
+        _fetch(cast, container, command)
         cast.foothold = container
     cast.shows(f"host:{cast.host}")
     cast.lasts(done + 1)
 
 
+def _url(cast: Cast, name: str) -> str:
+    return f"http://{cast.sites[name].name}/"
+
+
 def _fetch(cast: Cast, container: Container, command: str) -> None:
     ts, wire = np.array([container.started + 0.4]), cast.world.wire
-    for name in re.findall(r"https?://(\w+)/", command):
-        size = float(np.exp(cast.rng.uniform(np.log(2e4), np.log(2e7))))
-        wire.to_site(
-            ts, container.address, cast.sites[name], cast.client("curl"), (300, int(size), 1.2), uri="/a", look_ups=1.0
-        )
+    for name in _SITE.findall(command):
+        size = int(np.exp(cast.rng.uniform(np.log(2e4), np.log(2e7))))
+        who = cast.client("curl")
+        wire.to_site(ts, container.address, cast.sites[name], who, (300, size, 1.2), uri="/a", look_ups=1.0)
     if "apt-get" in command:
         sizes = (900, int(cast.rng.lognormal(14.5, 0.8)), 1.4)
         wire.to_site(ts, container.address, cast.world.outside.debian, _APT, sizes)
@@ -127,11 +139,9 @@ def image(cast: Cast, now: float, step: Image) -> None:
     if step.action == "commit":
         _commit(cast, now, reference)
     elif step.action == "push":
-        repository, tag = _parts(reference)
-        engine.emit("image", "push", reference, {"name": repository}, now)
-        cast.world.new_tag(repository, tag, now - 0.4, address=engine.address, agent=cast.world.registry.engine_agent)
-        cast.shows(f"host:{cast.host}", f"ip:{engine.address}")
-        cast.began(now - 1)
+        engine.emit("image", "push", reference, {"name": _parts(reference)[0]}, now)
+        cast.shows(f"host:{cast.host}")
+        _push(cast, now - 0.4, reference, engine.address, cast.world.registry.engine_agent)
     else:
         # `tag` names once more what the scenario made; loading and importing bring other content
         made = cast.made if step.action == "tag" and cast.made else digest(cast.rng)
