@@ -26,7 +26,7 @@ from service.emulation.estate.play import duration, play
 from service.emulation.estate.registry import Registry
 from service.emulation.estate.sink import Sink
 from service.emulation.estate.vocabulary import Vocabulary
-from service.emulation.estate.wire import Client, Site, Wire, client
+from service.emulation.estate.wire import RESOLVER, Client, Site, Wire, client
 from service.emulation.estate.world import Options, Service, World
 from service.emulation.labels import Labels
 from service.emulation.scenario import Scenario, Variant
@@ -40,6 +40,7 @@ STANDING = (
 )  # fmt: skip
 SPOKEN = (*SHARED, "dst_port", "uid", "server_name", "tls_version", "ja3", "ja4", "user_agent")
 MOST_SITES = 20
+MACHINES = "10.254."  # addresses of machines, which no lease tells of
 EDGE = 1200.0  # seconds that nothing begins or ends in, of both edges of the span together
 
 
@@ -76,15 +77,16 @@ def recorded(
         raise LookupError("no container of a Docker Engine was running at the beginning of the span")
     networks_left = (f"10.{253 - number // 256}.{number % 256}" for number in count())
     engines = {
-        host: Engine(Place(host, f"10.254.0.{number}", networks_left), sink, random[0], images, names)
+        host: Engine(Place(host, f"{MACHINES}0.{number}", networks_left), sink, random[0], images, names)
         for number, host in enumerate(standing["host"].unique().sort(), 10)
     }
     world = World(
-        options, sink, Wire(sink, random[1]), Outside(random[2], names), Registry(sink, random[3], images, "10.254."),
+        options, sink, Wire(sink, random[1]), Outside(random[2], names), Registry(sink, random[3], images, MACHINES),
         random[4], engines, names, LAYOUTS[0],
     )  # fmt: skip
     world.outside.debian = world.outside.site("deb.mirror.example", 3, port=80)
     world.outside.bucket = world.outside.site("backups.s3.objects.example", 4)
+    world.wire.resolver = _resolver(lake, since)
     spoken = _spoken(lake, since, networks)
     for (workload,), rows in standing.group_by("workload", maintain_order=True):
         world.services.append(_service(world, str(workload), rows, spoken.filter(pl.col("workload") == workload)))
@@ -111,6 +113,12 @@ def _standing(lake: Lake, at: datetime) -> pl.DataFrame:
         .drop_nulls(["host", "address", "image"])
         .sort("workload", "container_id")
     )
+
+
+def _resolver(lake: Lake, at: datetime) -> str:
+    """Return the address that most names were asked of in the day before."""
+    asked = lake.read(since=at - DAY, until=at, kinds=("dns",), columns=("dst_ip",))
+    return _most_common(asked["dst_ip"]) or RESOLVER
 
 
 def _spoken(lake: Lake, at: datetime, networks: tuple[Network, ...]) -> pl.DataFrame:

@@ -85,14 +85,16 @@ def _speaker(cast: Cast, step: Registry) -> tuple[str, str]:
     world = cast.world
     if step.source == "outside":
         return f"10.8.0.{cast.rng.integers(20, 240)}", step.agent or _PUSHER
-    host = world.role("ci-runner")[0].hosts[0] if step.source == "ci" else cast.host
+    runners = world.role("ci-runner")
+    host = runners[0].hosts[0] if step.source == "ci" and runners else cast.host
     return world.engines[host].address, step.agent or world.registry.engine_agent
 
 
 def _unread(cast: Cast, count: int) -> list[str]:
     """List images of the own registry, those first that the machine does not run."""
     here = {s.image for s in cast.world.services if cast.host in s.hosts}
-    own = sorted({s.image for s in cast.world.services if s.repository.startswith(HOST)}, key=lambda i: (i in here, i))
+    images = {s.image for s in cast.world.services}
+    own = sorted({i for i in images if i.startswith(HOST)} or images, key=lambda i: (i in here, i))
     return [own[number % len(own)] for number in range(count)]
 
 
