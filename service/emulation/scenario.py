@@ -40,12 +40,18 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of a chain: another scenario, or in a benign chain a lookalike, and when it begins, in seconds."""
+    """A part of a chain: another scenario, or in a benign chain a lookalike, and when it begins, in seconds.
+
+    `on` is victim, foothold (what would happen to the scenario's victim happens to the container that an earlier stage
+    left), replicas (to each container of the victim) or other (to another workload); `parameters` are the chain's own
+    values for parameters of the scenario.
+    """
 
     scenario: str = ""
     lookalike: str = ""
     at: float = 0.0
-    on: str = "victim"
+    on: Literal["victim", "foothold", "replicas", "other"] = "victim"
+    parameters: dict[str, Scalar] = {}
 
 
 class Levels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

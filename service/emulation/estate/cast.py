@@ -131,12 +131,13 @@ class Cast:
 
     def label(self, number: int) -> Attack:
         """Return the ground truth of what was played, of a chain as one."""
-        end = min(max(self.until, self.begin + 60), self.world.options.end - 1)
+        begin = min([self.begin, *(part.begin for part in self.parts)])
+        end = min(max(self.until, begin + 60), self.world.options.end - 1)
         scenario = self.scenario
         shown = self.workloads or [self.victim.workload if self.victim else f"host:{self.host}"]
         return Attack(
             id=f"A{number:03d}", scenario=scenario.id, variant=self.variant, techniques=scenario.techniques,
-            workload=shown[0], workloads=tuple(shown), start=iso(self.begin), end=iso(end),
+            workload=shown[0], workloads=tuple(shown), start=iso(begin), end=iso(end),
             families=scenario.families, reasons=scenario.reasons, lookalikes=scenario.lookalikes, chain=self.chain,
             benign=scenario.benign, host=self.host, note="; ".join(self.notes) or scenario.name,
         )  # fmt: skip

@@ -25,6 +25,7 @@ class Pod:
     lease: Lease
     host: str = ""
     started: float = 0.0
+    network: str = "pods"
 
 
 @dataclass

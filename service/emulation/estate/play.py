@@ -40,8 +40,7 @@ def play(
 def begin(cast: Cast, now: float, steps: Iterable[AnyStep]) -> None:
     """Find the sites that are not known yet, and put the steps of a scenario into the queue."""
     for name, site in cast.scenario.places(cast.variant).items():
-        if name not in cast.sites:
-            cast.sites[name] = _address(cast, site)
+        cast.sites[name] = _known(cast, name, site)
     for step in steps:
         cast.world.at(now + step.at, perform, cast, step)
 
@@ -78,6 +77,15 @@ def choose(cast: Cast, lasting: float) -> None:
         cast.victim = world.pick([s for s in pods if not s.attacked] or pods)
         cast.victim.attacked, cast.victim.frozen_until = True, cast.begin + lasting + 3600.0
     cast.host = str(cast.victim.containers[0].host)
+
+
+def _known(cast: Cast, name: str, site: Site) -> Address:
+    """Find a site; an adversary's own is, in a chain, the one of the stages before."""
+    made = _address(cast, site)
+    if site.kind not in {"stranger", "plausible", "bare"}:
+        return made
+    met: Address = cast.known.setdefault(f"site {name}", made)
+    return replace(made, addresses=met.addresses, name=met.name if made.name and met.name else made.name)
 
 
 def _address(cast: Cast, site: Site) -> Address:
