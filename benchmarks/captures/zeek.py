@@ -52,7 +52,7 @@ def read(path: Path) -> pl.DataFrame:
 
 def edges(flows: pl.DataFrame) -> dict[Edge, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Give the times in seconds and the bytes sent of every edge's connections, in order of time."""
-    ordered = flows.drop_nulls(EDGE).sort("ts", "event_id")
+    ordered = flows.drop_nulls(EDGE).sort("ts", maintain_order=True)
     return {
         (str(source), str(target), int(port)): (
             group["ts"].dt.epoch("us").to_numpy() / 1e6,
