@@ -98,13 +98,15 @@ def folds(samples: Sequence[Sample]) -> list[int]:
 
 def score(samples: Sequence[Sample]) -> dict[str, Floats]:
     """Score every sample; what cannot be read has no evidence and stands last."""
-    learnt, judged = windows_of(samples, START), windows_of(samples, START + len(samples) * WINDOW)
+    span = len(samples) * WINDOW
+    learnt = windows_of(samples, START)
+    judged = [None if each is None else _later(each, span) for each in learnt]
     found: dict[str, Floats] = {OURS: np.zeros(len(samples))}
     dealt = np.array(folds(samples))
     for fold in range(FOLDS):
         known = [w for w, s, f in zip(learnt, samples, dealt, strict=True) if f != fold and not s.malicious]
         baseline = merge(known)
-        normal = Normal.of(learn(baseline, START, START + len(samples) * WINDOW))
+        normal = Normal.of(learn(baseline, START, START + span))
         own = [int(index) for index in np.flatnonzero(dealt == fold) if judged[index] is not None]
         for index in own:
             found[OURS][index] = _strongest(judged[index], normal)
@@ -116,6 +118,11 @@ def score(samples: Sequence[Sample]) -> dict[str, Floats]:
             scores = found.setdefault(name, np.full(len(samples), -np.inf))
             scores[own] = [bits[a:b].max() for a, b in zip(bounds, bounds[1:], strict=False)]
     return found
+
+
+def _later(windows: Windows, span: timedelta) -> Windows:
+    moved = pl.col("window_start") + span
+    return Windows(windows.values.with_columns(moved), windows.items.with_columns(moved), windows.facts)
 
 
 def _strongest(windows: Windows | None, normal: Normal) -> float:

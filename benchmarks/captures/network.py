@@ -15,6 +15,7 @@ from benchmarks.captures.protocols import Protocol, Telemetry, Trial
 from benchmarks.captures.ranking import auroc, ranks
 from benchmarks.captures.rivals import FEWEST, Floats, naive_beacon, outlier_models, rita_beacon
 from benchmarks.captures.zeek import EDGE, Capture, edges
+from features.addresses import is_group, is_internal
 from features.baselines import learn
 from features.beacons import regularity
 from features.evidence import Normal
@@ -35,6 +36,7 @@ class Scores:
     connections: dict[Edge, int] = field(default_factory=dict)
     edges: dict[str, dict[Edge, float]] = field(default_factory=dict)
     workloads: dict[str, dict[str, float]] = field(default_factory=dict)
+    alerting: set[str] = field(default_factory=set)  # workloads with a window of the severity high or critical
     modelled: bool = True  # false: too few windows for a model, so evidence is taken at its word
 
 def measure(capture: Capture, protocol: Protocol) -> Scores:
@@ -51,10 +53,14 @@ def measure(capture: Capture, protocol: Protocol) -> Scores:
 def _beacons(times: Mapping[Edge, tuple[Floats, Floats]], start: float, found: Scores) -> None:
     for edge, (moments, sizes) in times.items():
         found.connections[edge] = len(moments)
-        steady = regularity(moments)
-        _keep(found.edges, "regularity alone", {edge: float(np.nanmax(steady)) if np.isfinite(steady).any() else 0.0})
+        steady = regularity(moments) if _outside(edge[1]) else np.array([0.0])
+        _keep(found.edges, "regularity", {edge: float(np.nanmax(steady)) if np.isfinite(steady).any() else 0.0})
         _keep(found.edges, "naive beacon", {edge: naive_beacon(moments)})
         _keep(found.edges, "RITA's form", {edge: rita_beacon(moments, sizes, start)})
+
+def _outside(address: str) -> bool:
+    return not is_internal(address) and not is_group(address)
+
 
 def _ours(trial: Trial, found: Scores) -> None:
     normal, trust, detector = _model(trial)
@@ -64,6 +70,8 @@ def _ours(trial: Trial, found: Scores) -> None:
     if detector is not None:
         for given in detector.score(judged.windows):
             _keep(found.workloads, OURS, {given.workload: given.bits})
+            if given.severity in {"high", "critical"}:
+                found.alerting.add(given.workload)
 
 def _model(trial: Trial) -> tuple[Normal, Trust, Detector | None]:
     with tempfile.TemporaryDirectory() as folder:
@@ -137,15 +145,24 @@ def standing(scores: Mapping[Any, float], subjects: Mapping[Any, bool]) -> Stand
     hostile = list(subjects.values())
     return Standing(auroc(given, hostile), ranks(given, hostile), sum(hostile), len(hostile))
 
-def edge_standings(capture: Capture, found: Scores, *, fewest: int = FEWEST) -> dict[str, Standing]:
-    """Rank the edges with at least so many connections."""
-    judged = {edge: edge in capture.hostile for edge, count in found.connections.items() if count >= fewest}
+def edge_standings(
+    capture: Capture, found: Scores, *, fewest: int = FEWEST, without: frozenset[Edge] = frozenset()
+) -> dict[str, Standing]:
+    """Rank the edges with at least so many connections, some left out."""
+    counted = {edge for edge, count in found.connections.items() if count >= fewest} - without
+    judged = {edge: edge in capture.hostile for edge in sorted(counted)}
     return {name: standing(scores, judged) for name, scores in found.edges.items()}
+
 
 def workload_standings(capture: Capture, found: Scores) -> dict[str, Standing]:
     """Rank the workloads, hostile where an edge of the adversary begins."""
-    infected = {f"ip:{source}" for source, _, _ in capture.hostile}
-    every = {workload: workload in infected for scores in found.workloads.values() for workload in scores}
+    hostile = infected(capture)
+    every = {workload: workload in hostile for scores in found.workloads.values() for workload in scores}
     return {name: standing(scores, every) for name, scores in found.workloads.items()}
 
 Measured = Callable[[Capture, Protocol], Scores]
+
+
+def infected(capture: Capture) -> set[str]:
+    """Name the workloads from which an edge of the adversary begins."""
+    return {f"ip:{source}" for source, _, _ in capture.hostile}

@@ -49,6 +49,17 @@ class Judged:
     scores: dict[str, Floats]
 
 
+def by_minute(judged: Judged) -> dict[str, Floats]:
+    """Give the strongest workload of each window: the cluster as one."""
+    return {
+        name: judged.keys.with_columns(pl.Series("score", scores))
+        .group_by("window_start", maintain_order=True)
+        .agg(pl.col("score").max())["score"]
+        .to_numpy()
+        for name, scores in judged.scores.items()
+    }
+
+
 def read(folder: Path, begins: datetime) -> pl.DataFrame:
     """Read the flows of one capture (or rows of CICFlowMeter) with its first one at `begins`, time stretched."""
     rows = [row for path in sorted(folder.glob("*.csv")) for row in _rows(path)] if folder.is_dir() else [*_rows(folder)]

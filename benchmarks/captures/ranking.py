@@ -1,5 +1,7 @@
 """How well a score ranks what is hostile above what is not."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
@@ -27,3 +29,19 @@ def ranks(scores: ArrayLike, hostile: ArrayLike) -> list[float]:
     """
     order = rankdata(-np.asarray(scores, dtype=float))
     return sorted(float(rank) for rank in order[np.asarray(hostile, dtype=bool)])
+
+
+def auroc_within(scores: ArrayLike, hostile: ArrayLike, strata: Sequence[object]) -> tuple[float, int]:
+    """Give the share of pairs of the same stratum that are ranked rightly, ties counted half; and the number of pairs.
+
+    >>> auroc_within([3.0, 1.0, 5.0], [True, False, False], ["a", "a", "b"])
+    (1.0, 1)
+    """
+    scores, hostile = np.asarray(scores, dtype=float), np.asarray(hostile, dtype=bool)
+    right, pairs = 0.0, 0
+    for stratum in set(strata):
+        own = np.array([each == stratum for each in strata])
+        count = int((own & hostile).sum() * (own & ~hostile).sum())
+        if count:
+            right, pairs = right + count * auroc(scores[own], hostile[own]), pairs + count
+    return (right / pairs if pairs else float("nan")), pairs

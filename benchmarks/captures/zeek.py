@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.captures.place import LABELLED, Edge, network_labels
+from features.addresses import registered_domain
 from features.ingest import read_events
 
 EDGE = ("src_ip", "dst_ip", "dst_port")
@@ -21,6 +22,14 @@ PATHS = {
     "otrf-apt29-day1": APT29 / "day1" / "zeek" / "combined_zeek.log",
     "otrf-apt29-day2": APT29 / "day2" / "zeek" / "combined_zeek.log",
 }
+# services that tell a machine its own public address; malware asks them, and so do some honest programs
+ADDRESS_TELLERS = frozenset(
+    {
+        "anysrc.net", "icanhazip.com", "ident.me", "ip.sb", "ipecho.net", "ipify.org", "ipinfo.io", "myexternalip.com",
+        "wtfismyip.com",
+    }
+)  # fmt: skip
+MANY_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -60,3 +69,20 @@ def edges(flows: pl.DataFrame) -> dict[Edge, tuple[NDArray[np.float64], NDArray[
         )
         for (source, target, port), group in ordered.group_by(EDGE, maintain_order=True)
     }
+
+
+def doubtful(capture: Capture) -> frozenset[Edge]:
+    """Find edges that the labels leave benign though the capture itself speaks against it.
+
+    Either the client gave `MANY_NAMES` or more TLS server names to one address, none of which DNS was seen to answer for (the
+    mark of Tor), or it asked a service that does nothing but tell a machine its own address.
+    """
+    resolved = set(capture.events.filter(pl.col("kind") == "dns")["query"].drop_nulls())
+    said = capture.events.filter(pl.col("kind").is_in(["tls", "http"]) & pl.col("server_name").is_not_null())
+    found = set()
+    for (source, target, port), group in said.group_by(EDGE):
+        names = set(group["server_name"])
+        unheard = len(names) >= MANY_NAMES and resolved.isdisjoint(names)
+        if unheard or any(registered_domain(name) in ADDRESS_TELLERS for name in names):
+            found.add((str(source), str(target), int(port)))
+    return frozenset(found - capture.hostile)
