@@ -1,7 +1,7 @@
 """Rank what is hostile in real captures, by the product, by beacon scores and by outlier models on raw counts.
 
-`python -m benchmarks.captures [--only NAME ...]` prints every table of the section on real captures in docs/validation.md.
-The captures are no part of the project: they are looked for in `../shared/data`.
+`python -m benchmarks.captures [--only NAME ...]` prints every table of the section on real captures in
+`docs/validation.md`. The captures are no part of the project: they are looked for in `../shared/data`.
 """
 
 import argparse

@@ -1,14 +1,16 @@
 """Single audit events of Kubernetes services, benign and malicious: how new each is to a cluster that knows others.
 
-The events are samples without history or order: most carry no time. Each is therefore put into a window of its own. Rules
-are dealt into folds; the baseline of a fold is the benign events of the other folds, so that no event, and no sibling of
-it that was written for the same rule, is in its own baseline. Every event of a fold is judged apart from the others.
+The events are samples without history or order: most carry no time. Each is therefore put into a window of its own.
+Rules are dealt into folds; the baseline of a fold is the benign events of the other folds, so that no event, and no
+sibling of it that was written for the same rule, is in its own baseline. Every event of a fold is judged apart from the
+others.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import polars as pl
 
 from benchmarks.captures.network import OURS
 from benchmarks.captures.place import LABELLED
-from benchmarks.captures.rivals import Floats, outlier_models
+from benchmarks.captures.rivals import Floats, outlier_models, raw_counts
 from features.baselines import learn
 from features.envelopes import unwrap
 from features.evidence import Normal, weigh
@@ -116,7 +118,7 @@ def score(samples: Sequence[Sample]) -> dict[str, Floats]:
             bits = model(usual, np.vstack(strange))
             bounds = np.cumsum([0, *(len(rows) for rows in strange)])
             scores = found.setdefault(name, np.full(len(samples), -np.inf))
-            scores[own] = [bits[a:b].max() for a, b in zip(bounds, bounds[1:], strict=False)]
+            scores[own] = [bits[a:b].max() for a, b in pairwise(bounds)]
     return found
 
 
@@ -130,13 +132,7 @@ def _strongest(windows: Windows | None, normal: Normal) -> float:
 
 
 def raw(windows: Windows | None) -> Floats:
-    """Give raw values, and the number of different items of each feature."""
+    """Give the raw counts of windows as a matrix."""
     if windows is None:
         return np.zeros((0, len(specs())))
-    keys = ["workload", "window_start"]
-    counts = windows.items.group_by(*keys, "feature").agg(pl.len().cast(pl.Float64))
-    joined = windows.values.join(
-        counts.pivot("feature", index=keys, values="len"), on=keys, how="left", maintain_order="left"
-    )
-    absent = [pl.lit(None, pl.Float64).alias(name) for name in specs() if name not in joined.columns]
-    return np.asarray(joined.with_columns(absent).select(list(specs())).fill_null(0.0).to_numpy(), dtype=np.float64)
+    return np.asarray(raw_counts(windows).select(list(specs())).to_numpy(), dtype=np.float64)

@@ -1,10 +1,10 @@
 """The product's evidence, edge by edge: what it would tell an analyst that names the edge or its destination.
 
-In each window an edge has the items that name it: its destination, destination with port, external port, look-up, beacon,
-TLS without a name, borrowed name and protocol out of place. Their bits are believed as far as the model believes each
-feature, the strongest item of a group of features speaks for the group, and the strongest group counts with half of the
-second: the second channel of the detector (`models.detector.summed`), held to what names the edge. An edge is as strong
-as its strongest window. Counts and magnitudes name no destination and are left out.
+In each window an edge has the items that name it: its destination, destination with port, external port, look-up,
+beacon, TLS without a name, borrowed name and protocol out of place. Their bits are believed as far as the model
+believes each feature, the strongest item of a group of features speaks for the group, and the strongest group counts
+with half of the second: the second channel of the detector (`models.detector.summed`), held to what names the edge. An
+edge is as strong as its strongest window. Counts and magnitudes name no destination and are left out.
 """
 
 import numpy as np
@@ -64,10 +64,14 @@ def _spoken(windows: Windows, normal: Normal, trust: Trust) -> pl.DataFrame:
     name = pl.col("item")
     for feature, pattern in _NAME_WITHIN.items():
         name = pl.when(pl.col("feature") == feature).then(pl.col("item").str.extract(pattern)).otherwise(name)
-    return _believed(found, trust).join(rows, on="row").with_columns(
-        name.alias("name"),
-        pl.col("feature").replace_strict(NAMED_BY).alias("by"),
-        pl.col("feature").replace_strict({f: specs()[f].group for f in NAMED_BY}).alias("group"),
+    return (
+        _believed(found, trust)
+        .join(rows, on="row")
+        .with_columns(
+            name.alias("name"),
+            pl.col("feature").replace_strict(NAMED_BY).alias("by"),
+            pl.col("feature").replace_strict({f: specs()[f].group for f in NAMED_BY}).alias("group"),
+        )
     )
 
 

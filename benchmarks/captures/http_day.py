@@ -1,7 +1,7 @@
 """A day of requests of thirteen hosts, all benign: alerts that nobody should get, and beacons that are none.
 
-The set holds http.log alone, and the product takes beacons and volumes from connections: one is rebuilt of the requests that
-share a uid. The first half of the day is learnt, the second judged.
+The set holds http.log alone, and the product takes beacons and volumes from connections: one is rebuilt of the requests
+that share a uid. The first half of the day is learnt, the second judged.
 """
 
 import tempfile

@@ -13,7 +13,7 @@ from benchmarks.captures.evidence import edge_bits
 from benchmarks.captures.place import Edge
 from benchmarks.captures.protocols import Protocol, Telemetry, Trial
 from benchmarks.captures.ranking import auroc, ranks
-from benchmarks.captures.rivals import FEWEST, Floats, naive_beacon, outlier_models, rita_beacon
+from benchmarks.captures.rivals import FEWEST, Floats, naive_beacon, outlier_models, raw_counts, rita_beacon
 from benchmarks.captures.zeek import EDGE, Capture, edges
 from features.addresses import is_group, is_internal
 from features.baselines import learn
@@ -22,12 +22,13 @@ from features.evidence import Normal
 from features.lake import Lake
 from features.leases import FAILED
 from features.protocols import specs
-from features.windows import KEY, WINDOW
+from features.windows import WINDOW
 from models.detector import Detector
 from models.training import TrainingError, train
 from models.trust import Trust
 
 OURS = "Wharfinger"
+
 
 @dataclass
 class Scores:
@@ -38,6 +39,7 @@ class Scores:
     workloads: dict[str, dict[str, float]] = field(default_factory=dict)
     alerting: set[str] = field(default_factory=set)  # workloads with a window of the severity high or critical
     modelled: bool = True  # false: too few windows for a model, so evidence is taken at its word
+
 
 def measure(capture: Capture, protocol: Protocol) -> Scores:
     """Score every edge and workload that the protocol judges."""
@@ -50,6 +52,7 @@ def measure(capture: Capture, protocol: Protocol) -> Scores:
             _outliers(trial, found)
     return found
 
+
 def _beacons(times: Mapping[Edge, tuple[Floats, Floats]], start: float, found: Scores) -> None:
     for edge, (moments, sizes) in times.items():
         found.connections[edge] = len(moments)
@@ -57,6 +60,7 @@ def _beacons(times: Mapping[Edge, tuple[Floats, Floats]], start: float, found: S
         _keep(found.edges, "regularity", {edge: float(np.nanmax(steady)) if np.isfinite(steady).any() else 0.0})
         _keep(found.edges, "naive beacon", {edge: naive_beacon(moments)})
         _keep(found.edges, "RITA's form", {edge: rita_beacon(moments, sizes, start)})
+
 
 def _outside(address: str) -> bool:
     return not is_internal(address) and not is_group(address)
@@ -73,6 +77,7 @@ def _ours(trial: Trial, found: Scores) -> None:
             if given.severity in {"high", "critical"}:
                 found.alerting.add(given.workload)
 
+
 def _model(trial: Trial) -> tuple[Normal, Trust, Detector | None]:
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(Path(folder))
@@ -85,10 +90,11 @@ def _model(trial: Trial) -> tuple[Normal, Trust, Detector | None]:
             return Normal.of(known), Trust.measure(np.zeros((0, len(specs())))), None
     return detector.normal, detector.channels.trust, detector
 
+
 def _outliers(trial: Trial, found: Scores) -> None:
     for scores, key, raw in (
         (found.edges, lambda row: (row[1], row[2], row[3]), _per_edge),
-        (found.workloads, lambda row: row[0], _per_window),
+        (found.workloads, lambda row: row[0], lambda seen: raw_counts(seen.windows)),
     ):
         learnt, judged = raw(trial.learnt), raw(trial.judged)
         if learnt.is_empty() or judged.is_empty():
@@ -99,6 +105,7 @@ def _outliers(trial: Trial, found: Scores) -> None:
             strange = model(learnt.select(names).to_numpy(), judged.select(names).to_numpy())
             for subject, value in zip(keys, strange, strict=True):
                 _keep(scores, name, {subject: float(value)})
+
 
 def _per_edge(seen: Telemetry) -> pl.DataFrame:
     def total(name: str) -> pl.Expr:
@@ -117,17 +124,12 @@ def _per_edge(seen: Telemetry) -> pl.DataFrame:
         .sort("window_start", *EDGE)
     )
 
-def _per_window(seen: Telemetry) -> pl.DataFrame:
-    items = seen.windows.items.group_by(*KEY, "feature").agg(pl.len().cast(pl.Float64))
-    counts = items.pivot("feature", index=list(KEY), values="len")
-    joined = seen.windows.values.join(counts, on=list(KEY), how="left", maintain_order="left")
-    absent = [pl.lit(None, pl.Float64).alias(name) for name in specs() if name not in joined.columns]
-    return joined.with_columns(absent).select(*KEY, pl.col(list(specs())).fill_null(0.0))
 
 def _keep(scores: dict[str, dict[Any, float]], name: str, more: Mapping[Any, float]) -> None:
     into = scores.setdefault(name, {})
     for subject, value in more.items():
         into[subject] = max(value, into.get(subject, value))
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -138,12 +140,14 @@ class Standing:
     hostile: int
     subjects: int
 
+
 def standing(scores: Mapping[Any, float], subjects: Mapping[Any, bool]) -> Standing:
     """Rank subjects; those without a score are last."""
     last = min(scores.values(), default=0.0)
     given = [scores.get(subject, last) for subject in subjects]
     hostile = list(subjects.values())
     return Standing(auroc(given, hostile), ranks(given, hostile), sum(hostile), len(hostile))
+
 
 def edge_standings(
     capture: Capture, found: Scores, *, fewest: int = FEWEST, without: frozenset[Edge] = frozenset()
@@ -159,6 +163,7 @@ def workload_standings(capture: Capture, found: Scores) -> dict[str, Standing]:
     hostile = infected(capture)
     every = {workload: workload in hostile for scores in found.workloads.values() for workload in scores}
     return {name: standing(scores, every) for name, scores in found.workloads.items()}
+
 
 Measured = Callable[[Capture, Protocol], Scores]
 

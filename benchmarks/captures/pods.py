@@ -2,8 +2,8 @@
 
 An attack lasts half a minute to nine minutes, so time is stretched tenfold: what the product takes for a window of ten
 minutes is one minute of the capture. Forty minutes of the benign hour are learnt and twenty are judged; each attack is
-moved to where those twenty begin, so that no hour of the day gives it away. The campus network that the nodes and resolvers
-lie in is declared internal, as an operator would.
+moved to where those twenty begin, so that no hour of the day gives it away. The campus network that the nodes and
+resolvers lie in is declared internal, as an operator would.
 """
 
 import csv
@@ -62,7 +62,9 @@ def by_minute(judged: Judged) -> dict[str, Floats]:
 
 def read(folder: Path, begins: datetime) -> pl.DataFrame:
     """Read the flows of one capture (or rows of CICFlowMeter) with its first one at `begins`, time stretched."""
-    rows = [row for path in sorted(folder.glob("*.csv")) for row in _rows(path)] if folder.is_dir() else [*_rows(folder)]
+    rows = (
+        [row for path in sorted(folder.glob("*.csv")) for row in _rows(path)] if folder.is_dir() else [*_rows(folder)]
+    )
     return flows(rows, begins)
 
 

@@ -5,8 +5,12 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
+
+from features.protocols import specs
+from features.windows import KEY, Windows
 
 Floats = NDArray[np.float64]
 Scorer = Callable[[Floats, Floats], Floats]
@@ -77,6 +81,15 @@ def _level(hours: NDArray[np.int64]) -> float:
 def isolation_forest(learnt: Floats, judged: Floats) -> Floats:
     """Score with scikit-learn's defaults; higher is stranger."""
     return np.asarray(-IsolationForest(random_state=0).fit(learnt).score_samples(judged), dtype=np.float64)
+
+
+def raw_counts(windows: Windows) -> pl.DataFrame:
+    """Give, with the key of each window, its raw values and the number of different items of each feature."""
+    items = windows.items.group_by(*KEY, "feature").agg(pl.len().cast(pl.Float64))
+    counts = items.pivot("feature", index=list(KEY), values="len")
+    joined = windows.values.join(counts, on=list(KEY), how="left", maintain_order="left")
+    absent = [pl.lit(None, pl.Float64).alias(name) for name in specs() if name not in joined.columns]
+    return joined.with_columns(absent).select(*KEY, pl.col(list(specs())).fill_null(0.0))
 
 
 def outlier_models() -> dict[str, Scorer]:

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 
 from rich.table import Table
 
-from benchmarks.captures import audit, http_day, network, podspec, pods, tables, zeek
+from benchmarks.captures import audit, http_day, network, pods, podspec, tables, zeek
 from benchmarks.captures.protocols import PROTOCOLS
 from benchmarks.captures.rivals import FEWEST
 

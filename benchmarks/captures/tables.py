@@ -7,7 +7,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from benchmarks.captures import audit, podspec, pods
+from benchmarks.captures import audit, pods, podspec
 from benchmarks.captures.http_day import Day
 from benchmarks.captures.network import (
     OURS,
@@ -19,7 +19,7 @@ from benchmarks.captures.network import (
 )
 from benchmarks.captures.place import Edge
 from benchmarks.captures.ranking import auroc, auroc_within
-from benchmarks.captures.rivals import FEWEST, Floats
+from benchmarks.captures.rivals import Floats
 from benchmarks.captures.zeek import Capture
 
 BEACONS = (OURS, "naive beacon", "RITA's form", "regularity")
@@ -77,7 +77,10 @@ def workloads(measured: Measured) -> Table:
             given, hostile = workload_standings(capture, found), infected(capture)
             if OURS not in given or not found.modelled:
                 continue
-            cells = [", ".join(f"{rank:g}" for rank in given[name].ranks) if name in given else "-" for name in (OURS, *OUTLIERS)]
+            cells = [
+                ", ".join(f"{rank:g}" for rank in given[name].ranks) if name in given else "-"
+                for name in (OURS, *OUTLIERS)
+            ]
             high, subjects = found.alerting & hostile, given[OURS].subjects
             table.add_row(
                 capture.name, protocol, f"{given[OURS].hostile} of {subjects}", *cells,
@@ -89,7 +92,8 @@ def workloads(measured: Measured) -> Table:
 def benign_day(day: Day) -> list[Table]:
     """Count the alerts of a benign day, and show its strongest beacons."""
     table = _table(
-        f"benign requests: {day.hosts} hosts, {day.days:.2f} days judged", ("threshold", "bits", "alerts", "alerts a day")
+        f"benign requests: {day.hosts} hosts, {day.days:.2f} days judged",
+        ("threshold", "bits", "alerts", "alerts a day"),
     )
     for name, count in day.alerts.items():
         table.add_row(name, f"{day.thresholds[name]:.1f}", str(count), f"{count / day.days:.1f}")
@@ -160,7 +164,11 @@ def pod_flows(benign: pods.Judged, attacks: dict[int, pods.Judged]) -> Table:
         own = pods.by_minute(attack)
         table.add_row(
             pods.SCENARIOS[label], str(len(attack.keys)), str(len(own[OURS])),
-            *(f"{_share(_between(attack.scores[n], benign.scores[n]))} ({_share(_between(own[n], minutes[n]))})" for n in own),
+            *(
+                f"{_share(_between(attack.scores[name], benign.scores[name]))} "
+                f"({_share(_between(own[name], minutes[name]))})"
+                for name in own
+            ),
         )  # fmt: skip
     return table
 

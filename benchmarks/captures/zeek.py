@@ -74,8 +74,8 @@ def edges(flows: pl.DataFrame) -> dict[Edge, tuple[NDArray[np.float64], NDArray[
 def doubtful(capture: Capture) -> frozenset[Edge]:
     """Find edges that the labels leave benign though the capture itself speaks against it.
 
-    Either the client gave `MANY_NAMES` or more TLS server names to one address, none of which DNS was seen to answer for (the
-    mark of Tor), or it asked a service that does nothing but tell a machine its own address.
+    Either the client gave `MANY_NAMES` or more TLS server names to one address, none of which DNS was seen to answer
+    for (the mark of Tor), or it asked a service that does nothing but tell a machine its own address.
     """
     resolved = set(capture.events.filter(pl.col("kind") == "dns")["query"].drop_nulls())
     said = capture.events.filter(pl.col("kind").is_in(["tls", "http"]) & pl.col("server_name").is_not_null())
