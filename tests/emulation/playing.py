@@ -57,4 +57,4 @@ def read_back(world: World) -> pl.DataFrame:
 
 
 def is_about(found: float, promised: float, low: float = 0.6, high: float = 1.5) -> None:
-    assert low * promised <= found <= high * promised
+    assert low * promised <= found <= high * promised, f"{found} is not about {promised}"

@@ -163,7 +163,7 @@ def _commit(cast: Cast, now: float, reference: str) -> None:
     cast.made = engine.local[reference] = digest(cast.rng)
     engine.of(container, "pause", now)
     engine.emit("image", "tag", cast.made, {"name": reference}, now + 0.06)
-    engine.of(container, "commit", now + 0.06, comment="", imageID=cast.made, imageRef=reference)
+    engine.of(container, "commit", now + 0.061, comment="", imageID=cast.made, imageRef=reference)
     engine.of(container, "unpause", now + 0.07)
     cast.shows(workload_of(container), f"host:{container.host}")
 
