@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from data.capture.api import EventStream, request
+from service.emulation.live.api import EventStream, request
 from data.capture.engine import Engine
 from data.capture.estate import HOST, NETWORKS
 
