@@ -125,7 +125,9 @@ class Plan:
 
 def _compact(body: object) -> str:
     if isinstance(body, Mapping):
-        return "{" + ", ".join(f"{key}: {_compact(value)}" for key, value in body.items() if value not in ({}, None)) + "}"
+        return (
+            "{" + ", ".join(f"{key}: {_compact(value)}" for key, value in body.items() if value not in ({}, None)) + "}"
+        )
     if isinstance(body, list | tuple):
         return "[" + ", ".join(map(_compact, body)) + "]"
     return shlex.quote(body) if isinstance(body, str) else str(body)

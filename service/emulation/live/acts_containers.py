@@ -60,9 +60,7 @@ def registry(stage: Stage, step: Registry) -> None:
     stage.note("the push goes through the engine to the run's registry: the operator's registry hears nothing of it")
     other = [call for _, call in importing(stage.plan, reference, " other")]
     words = f"push other content as {reference}"
-    stage.act(
-        stage.pace.when(step.at), words, *other, push(reference), leaves="import and push events", tag=reference
-    )
+    stage.act(stage.pace.when(step.at), words, *other, push(reference), leaves="import and push events", tag=reference)
 
 
 def run(stage: Stage, step: Run) -> None:
@@ -247,10 +245,12 @@ def image(stage: Stage, step: Image) -> None:
     if step.action == "commit":
         holder = stage.holder("victim")
         call = Call("POST", f"/commit?container={holder.name}&repo={quote(repository, safe='')}&tag={tag}&pause=1", {})
-        stage.act(at, f"commit {holder.name} as {reference}", call, leaves="pause, commit and tag events", tag=reference)
+        stage.act(
+            at, f"commit {holder.name} as {reference}", call, leaves="pause, commit and tag events", tag=reference
+        )
     elif step.action in {"load", "import"}:
         calls = [call for _, call in importing(stage.plan, reference, " imported")]
-        stage.note("a load is shown as an import")if step.action == "load" else None
+        stage.note("a load is shown as an import") if step.action == "load" else None
         stage.act(at, f"import {reference} without any registry", *calls, leaves="import event", tag=reference)
     elif step.action == "tag":
         source = stage.holder("victim").image

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from service.emulation.live import scripts
@@ -53,9 +54,7 @@ def _check_in(stage: Stage, step: Beacon) -> str | None:
     if not _has_tls(stage, "TLS check-ins"):
         return None
     address = sink.at("tls", step.port, step.received, step.uri)
-    return look_up + scripts.tls(
-        address, sni=name, uri=step.uri, agent=agent, referrer=step.referrer, sent=step.sent
-    )
+    return look_up + scripts.tls(address, sni=name, uri=step.uri, agent=agent, referrer=step.referrer, sent=step.sent)
 
 
 def _has_tls(stage: Stage, what: str) -> bool:
@@ -121,7 +120,7 @@ def scan(stage: Stage, step: Scan) -> None:
     attempts = max(int(seconds / wait), 1)
     if step.to == "internal":
         prefix = "$(ip -4 -o addr show eth0 | sed 's/.*inet \\([0-9]*\\.[0-9]*\\.[0-9]*\\)\\..*/\\1/')"
-        targets = f"$(p={prefix}; seq 2 254 | sed \"s/^/$p./\")"
+        targets = f'$(p={prefix}; seq 2 254 | sed "s/^/$p./")'
         where = "the emulation's inner network"
     else:
         first = stage.options.block * 32
@@ -162,7 +161,7 @@ def contact(stage: Stage, step: Contact) -> None:
     else:
         turn = scripts.raw(f"{name}:{port}", sent=step.sent)
     begin = stage.pace.times(f"contact with {step.peer}", step.at, step.count, step.every)
-    waits = [later - earlier for earlier, later in zip(begin, begin[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(begin)]
     stage.speak(step.on, step.at, f"{len(begin)} contacts with {name}:{port}", scripts.repeated(turn, waits))
     stage.until(begin[-1] + 3)
 

@@ -10,8 +10,8 @@ from service.emulation.steps import AnyStep
 class Pace:
     """Fits a scenario's times into a budget.
 
-    Gaps between acts of more than half the budget are squeezed; whatever lasts beyond the budget is cut. The period of a
-    beacon is never changed except by `faster`, so that what is played is a part of the scenario and never louder.
+    Waits that reach beyond half the budget are squeezed; whatever lasts beyond the budget is cut. The period of a
+    beacon is changed by `faster` alone, so that what is played is else a part of the scenario and never louder.
 
     Parameters
     ----------
@@ -68,7 +68,8 @@ def gaps(period: float, jitter: float, seconds: float, seed: str) -> list[float]
     >>> gaps(10, 0, 35, "run")
     [10.0, 10.0, 10.0]
     """
-    draw, passed, found = random.Random(seed), 0.0, []  # noqa: S311 -- the pace of traffic
+    draw, passed = random.Random(seed), 0.0  # noqa: S311 -- the pace of traffic
+    found: list[float] = []
     while True:
         gap = draw.expovariate(1 / period) if jitter < 0 else period * (1 + jitter * draw.uniform(-1, 1))
         passed += max(gap, 0.05)

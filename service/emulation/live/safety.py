@@ -37,7 +37,8 @@ def ask(wanted: Mapping[str, Any], folder: Path, *, privileged: bool) -> Asked:
         Whether privileged containers are started, too.
     """
     settings: dict[str, Any] = {}
-    notes, folders = [], []
+    notes: list[str] = []
+    folders: list[Path] = []
     for key, value in wanted.items():
         if value in ("", False, None, [], {}, 0):
             continue

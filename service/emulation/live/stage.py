@@ -91,7 +91,11 @@ class Stage:
         self.holders: dict[str, Holder] = {}
         self.everyone: list[Holder] = []
         places = plan.scenario.places(plan.variant)
-        self.sinks = {name: Sink.of(plan.run, name, site, number, options.block) for number, (name, site) in enumerate(places.items(), 3)}
+        self.sinks = {
+            name: Sink.of(plan.run, name, site, number, options.block)
+            for number, (name, site) in enumerate(places.items(), 3)
+        }
+        self.peers: dict[str, Sink] = {}
         named = {step.to for step in steps if hasattr(step, "to")} | {
             "internal" for step in steps if type(step).__name__ in {"Contact", "Attach"}
         }
@@ -109,6 +113,13 @@ class Stage:
     def network(self) -> str:
         """The network that stand-ins are created in."""
         return self.inside or self.outside
+
+    def peer(self, role: str, port: int, kind: str, received: float, uri: str) -> str:
+        """Let a container play one inside that the victim never spoke with, and return its name."""
+        name = f"wharfinger-{self.plan.run}-{role}"
+        sink = self.peers.setdefault(role, Sink(name, name, name, port))
+        sink.at(kind, port, received, uri if kind == "http" else "")
+        return name
 
     def note(self, text: str) -> None:
         """Say once what is replaced, shortened or left out."""
@@ -155,7 +166,9 @@ class Stage:
 
     def body(self, image: str, command: tuple[str, ...], network: str) -> dict[str, Any]:
         """Return the create call's body that all containers of the run share."""
-        aliases = {network: {}} if network not in {"none", "host"} and ":" not in network else None
+        aliases: dict[str, Any] | None = (
+            {network: {}} if network not in {"none", "host"} and ":" not in network else None
+        )
         return {
             "Image": image, "Cmd": list(command), "Labels": {LABEL: self.plan.run},
             "HostConfig": {"NetworkMode": network},
