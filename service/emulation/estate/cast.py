@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from features.identity import docker_workload
 from service.emulation.estate.engine import Container, Spec
 from service.emulation.estate.ids import iso
 from service.emulation.estate.wire import Client, client
@@ -38,6 +39,8 @@ class Cast:
     until: float = 0.0
     chain: str = ""
     notes: list[str] = field(default_factory=list)
+    made: str = ""
+    pulled: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def rng(self) -> np.random.Generator:
@@ -48,6 +51,22 @@ class Cast:
 
     def lasts(self, until: float) -> None:
         self.until = max(self.until, until)
+
+    def began(self, moment: float) -> None:
+        """Note that something of the scenario went on before its first event was told."""
+        self.begin = min(self.begin, moment)
+
+    def image(self, reference: str) -> str:
+        """Return what `victim`, or a reference whose registry is the name of a site, stands for."""
+        if reference == "victim":
+            return str(self.container("victim").spec.image)
+        registry, slash, rest = reference.partition("/")
+        if not slash or registry not in self.sites:
+            return reference
+        site = self.sites[registry]
+        registry = site.name if site.port == 443 else f"{site.name}:{site.port}"
+        self.world.outside.registries.setdefault(registry, site)
+        return f"{registry}/{rest}"
 
     def container(self, who: str) -> Any:  # noqa: ANN401 -- a container of an engine, or a pod
         """Return the container that `victim` or `foothold` stands for now."""
@@ -60,12 +79,22 @@ class Cast:
     def address(self, who: str) -> str:
         """Return the address from which `victim`, `foothold` or `host` speaks, and note that they show it."""
         if who == "host":
-            self.shows(f"host:{self.host}", f"ip:{self.world.engines[self.host].address}")
-            return self.world.engines[self.host].address
+            return self._of_host(self.host)
         container = self.container(who)
+        if container.network == "host":
+            return self._of_host(container.host)
+        if container.network.startswith("container:"):
+            return self.address("victim")
         if self.victim is not None and container in self.victim.containers:
             self.shows(self.victim.workload)
+        else:
+            self.shows(workload_of(container))
         return str(container.address)
+
+    def _of_host(self, host: str) -> str:
+        address = self.world.engines[host].address
+        self.shows(f"ip:{address}")
+        return address
 
     def client(self, name: str) -> Client:
         """Return how a tool, or the victim, presents itself."""
@@ -75,10 +104,11 @@ class Cast:
         """Run a container on the machine; it becomes the foothold."""
         container = self.world.engines[self.host].run(spec, now)
         self.foothold = container
-        self.shows(*candidates(self.host, container.name, spec.image))
+        self.shows(workload_of(container))
+        self.lasts(container.started + 1)
         if lives:
             self.world.at(container.started + lives, _end, container)
-            self.lasts(container.started + lives)
+            self.lasts(container.started + lives + 1)
         return container
 
     def label(self, number: int) -> Attack:
@@ -112,15 +142,14 @@ def choose_victim(world: World, roles: tuple[str, ...], *, replicated: bool, unt
 
 
 def _end(world: World, now: float, container: Container) -> None:
+    if not container.pid:  # somebody removed it before its time
+        return
     engine = world.engines[container.host]
     engine.die(container, now, 0)
     engine.remove(container, now + 0.2)
 
 
-def candidates(host: str, name: str, image: str) -> list[str]:
-    """List the names under which a plain container may be known."""
-    repository = image.split("@", maxsplit=1)[0]
-    repository = repository.rsplit(":", 1)[0] if ":" in repository.rsplit("/", 1)[-1] else repository
-    short = repository.split("/", 1)[1] if "." in repository.split("/")[0] and "/" in repository else repository
-    by_name, by_image = f"docker:{host}/{name}", [f"docker:{host}/image:{short}", f"docker:{host}/image:{repository}"]
-    return list(dict.fromkeys([*by_image, by_name] if "_" in name else [by_name, *by_image]))
+def workload_of(container: Container) -> str:
+    """Name the workload of a container as whoever reads the engine's events does: by the name it was created under."""
+    spec = container.spec
+    return docker_workload(container.host, spec.name or container.name, spec.image, spec.labels)

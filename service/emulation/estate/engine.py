@@ -163,6 +163,15 @@ class Engine:
         container = self.create(spec, now)
         return self.start(container, now + self.rng.uniform(0.3, 1.2))
 
+    def refuse(self, spec: Spec, now: float) -> Container:
+        """Create a container whose start the runtime refuses; it is taken away again."""
+        container = self.create(spec, now)
+        if not container.network.startswith("container:"):
+            self._connect(container, "connect", now + 0.3)
+            self._connect(container, "disconnect", now + 0.6)
+        self.remove(container, now + 1.1)
+        return container
+
     def adopt(self, spec: Spec, now: float, since: float) -> Container:
         """Show a container that ran before the collector did: a snapshot, no events."""
         container = self.create(spec, since, quiet=True)

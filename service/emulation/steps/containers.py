@@ -1,4 +1,9 @@
-"""What happens to images and containers, as the Docker Engine and a registry tell of it."""
+"""What happens to images and containers, as the Docker Engine and a registry tell of it.
+
+An image whose registry is the name of a site of the scenario comes from that site; `victim` is the victim's own.
+Settings and environment are HostConfig and Env as the engine's API names them: a list adds to a list that was there,
+anything else takes its place, and an empty word in a list says nothing.
+"""
 
 from typing import Any
 
@@ -73,7 +78,10 @@ class Update(Step, frozen=True, kw_only=True, tag="update"):
 
 
 class Exec(Step, frozen=True, kw_only=True, tag="exec"):
-    """Commands run in a container from outside, `every` seconds; `lasting`: the last one does not end so soon."""
+    """Commands run in a container from outside, `every` seconds; `lasting`: the last one does not end so soon.
+
+    With `count` so many, the commands in turn; 0: each once.
+    """
 
     commands: tuple[str, ...]
     on: str = "victim"
@@ -96,7 +104,10 @@ class Attach(Step, frozen=True, kw_only=True, tag="attach"):
 
 
 class Build(Step, frozen=True, kw_only=True, tag="build"):
-    """An image is built on the host by the legacy builder, step by step; the tag is `image`."""
+    """An image is built on the host by the legacy builder, step by step; the tag is `image`.
+
+    A command that names `http://SITE/` fetches from that site of the scenario.
+    """
 
     image: str
     base: str
@@ -106,7 +117,8 @@ class Build(Step, frozen=True, kw_only=True, tag="build"):
 class Image(Step, frozen=True, kw_only=True, tag="image"):
     """Images change without a registry.
 
-    `action` is load, import, commit (the victim's container), tag or push; `image` the name, or victim.
+    `action` is load, import, commit (the victim's container), tag (what the scenario made last, or other content) or
+    push; `image` the name, or victim.
     """
 
     action: str
@@ -121,7 +133,10 @@ class Rename(Step, frozen=True, kw_only=True, tag="rename"):
 
 
 class Silence(Step, frozen=True, kw_only=True, tag="silence"):
-    """Containers of the victim stop, pause, or lose what they send; `lasting` 0: they do not come back."""
+    """The victim's containers on the machine stop, pause, or lose what they send; `lasting` 0: they do not come back.
+
+    `how` is stop, pause or drop.
+    """
 
     how: str = "stop"
     lasting: float = 0.0
