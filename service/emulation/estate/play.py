@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from service.emulation.estate import acts_containers, acts_requests, acts_traffic
+from service.emulation.estate import acts_channels, acts_containers, acts_requests, acts_traffic
 from service.emulation.estate.cast import Cast, choose_victim
 from service.emulation.estate.wire import Site as Address
 from service.emulation.estate.world import World
@@ -12,7 +12,7 @@ from service.emulation.scenario import Scalar, Scenario, Site, Variant
 from service.emulation.steps import AnyStep
 
 Act = Callable[[Cast, float, Any], None]
-ACTS: dict[type, Act] = acts_containers.ACTS | acts_traffic.ACTS | acts_requests.ACTS
+ACTS: dict[type, Act] = acts_containers.ACTS | acts_traffic.ACTS | acts_channels.ACTS | acts_requests.ACTS
 
 
 def play(

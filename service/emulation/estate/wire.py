@@ -92,8 +92,12 @@ class Wire:
         service: str | None = None,
         state: Any = "SF",
         sport: Any = None,
+        packets: Any = None,
     ) -> tuple[Objects, np.ndarray]:
-        """Write conn rows; return their uids and client ports. `sizes` is bytes sent, bytes received, seconds."""
+        """Write conn rows; return their uids and client ports.
+
+        `sizes` is bytes sent, bytes received, seconds; `packets` how many each way, where they do not follow from them.
+        """
         count = len(ts)
         uid = flow_uids(self.rng, count)
         sport = self.rng.integers(32_768, 60_999, count) if sport is None else np.broadcast_to(sport, count)
@@ -108,9 +112,13 @@ class Wire:
         if proto == "udp":
             out_packets, in_packets = 1 + sent // 1400, np.where(received > 0, 1 + received // 1400, 0)
         out_packets = np.where(dead, np.where(state == "S0", 3, 1), out_packets)
+        if packets is not None:
+            out_packets = in_packets = np.broadcast_to(packets, count).astype(np.int64)
         duration = np.broadcast_to(np.asarray(sizes[2], dtype=float), count).astype(object)
         duration[state == "S0"] = None
-        history = np.array([_HISTORY[s] for s in state], dtype=object) if proto == "tcp" else _objects("Dd", count)
+        history = _objects("Dd" if proto == "udp" else None, count)  # Zeek keeps none for ICMP
+        if proto == "tcp":
+            history = np.array([_HISTORY[s] for s in state], dtype=object)
         src, dst = _objects(src, count), _objects(dst, count)
         columns = [
             ts, uid, src, sport, dst, np.broadcast_to(port, count), _objects(proto, count), _services(service, dead),

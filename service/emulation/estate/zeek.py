@@ -177,12 +177,13 @@ def _conn_json(row: Row) -> str:
         rb,
     ) = row
     middle = f'"service":"{service}",' if service else ""
+    past = f'"history":"{history}",' if history else ""
     if duration is not None:
         middle += f'"duration":{duration:.6f},"orig_bytes":{sent},"resp_bytes":{got},'
     return (
         f'{{"ts":{ts:.6f},"uid":"{uid}","id.orig_h":"{src}","id.orig_p":{sport},"id.resp_h":"{dst}","id.resp_p":{dport},'
         f'"proto":"{proto}",{middle}"conn_state":"{state}","local_orig":{"true" if lo else "false"},'
-        f'"local_resp":{"true" if lr else "false"},"missed_bytes":{missed},"history":"{history}","orig_pkts":{op},'
+        f'"local_resp":{"true" if lr else "false"},"missed_bytes":{missed},{past}"orig_pkts":{op},'
         f'"orig_ip_bytes":{ob},"resp_pkts":{rp},"resp_ip_bytes":{rb}}}\n'
     )
 

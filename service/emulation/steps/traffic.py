@@ -87,6 +87,11 @@ class Upload(Step, frozen=True, kw_only=True, tag="upload"):
     seconds: float = 30.0
     client: str = "go"
 
+    @property
+    def lasting(self) -> float:
+        """Return for how long it goes on."""
+        return self.count * self.every
+
 
 class Contact(Step, frozen=True, kw_only=True, tag="contact"):
     """The workload speaks with one inside that it never spoke with, of role `peer`, or with `node` or `metadata`."""
@@ -100,6 +105,12 @@ class Contact(Step, frozen=True, kw_only=True, tag="contact"):
     every: float = 20.0
     sent: float = 3_000.0
     received: float = 30_000.0
+    client: str = "victim"
+
+    @property
+    def lasting(self) -> float:
+        """Return for how long it goes on."""
+        return self.count * self.every
 
 
 class Echo(Step, frozen=True, kw_only=True, tag="echo"):
