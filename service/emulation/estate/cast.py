@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from features.identity import docker_workload
 from service.emulation.estate.engine import Container, Spec
@@ -24,7 +25,8 @@ class Cast:
     """A scenario under way.
 
     Acts call `shows` for every workload in whose windows the act can be seen, and `lasts` with the moment until which
-    it leaves telemetry: both become the ground truth.
+    it leaves telemetry: both become the ground truth. `known` keeps who or what an act had to choose once; a stage of a
+    chain is `within` the chain, which has it among its `parts` and shows and lasts what they do.
     """
 
     world: World
@@ -41,16 +43,23 @@ class Cast:
     notes: list[str] = field(default_factory=list)
     made: str = ""
     pulled: dict[tuple[str, str], float] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
+    within: "Cast | None" = None
+    parts: list["Cast"] = field(default_factory=list)
 
     @property
     def rng(self) -> np.random.Generator:
         return self.world.rng
 
     def shows(self, *workloads: str) -> None:
-        self.workloads += [workload for workload in workloads if workload not in self.workloads]
+        self.workloads += [workload for workload in dict.fromkeys(workloads) if workload not in self.workloads]
+        if self.within:
+            self.within.shows(*workloads)
 
     def lasts(self, until: float) -> None:
         self.until = max(self.until, until)
+        if self.within:
+            self.within.lasts(until)
 
     def began(self, moment: float) -> None:
         """Note that something of the scenario went on before its first event was told."""
@@ -111,13 +120,22 @@ class Cast:
             self.lasts(container.started + lives + 1)
         return container
 
+    def labels(self, number: int) -> list[Attack]:
+        """Return the ground truth of what was played; of a chain, its own and that of each of its stages."""
+        own = self.label(number)
+        return [
+            own,
+            *(replace(part.label(number), id=f"{own.id}.{i}", chain=own.id) for i, part in enumerate(self.parts, 1)),
+        ]
+
     def label(self, number: int) -> Attack:
-        """Return the ground truth of what was played."""
+        """Return the ground truth of what was played, of a chain as one."""
         end = min(max(self.until, self.begin + 60), self.world.options.end - 1)
         scenario = self.scenario
+        shown = self.workloads or [self.victim.workload if self.victim else f"host:{self.host}"]
         return Attack(
             id=f"A{number:03d}", scenario=scenario.id, variant=self.variant, techniques=scenario.techniques,
-            workload=self.workloads[0], workloads=tuple(self.workloads), start=iso(self.begin), end=iso(end),
+            workload=shown[0], workloads=tuple(shown), start=iso(self.begin), end=iso(end),
             families=scenario.families, reasons=scenario.reasons, lookalikes=scenario.lookalikes, chain=self.chain,
             benign=scenario.benign, host=self.host, note="; ".join(self.notes) or scenario.name,
         )  # fmt: skip

@@ -71,7 +71,7 @@ class Cluster:
         event: dict[str, Any] = {
             "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": details.get("level", "Metadata"), "auditID": uuid(world.rng),
             "stage": details.get("stage", "ResponseComplete"), "requestURI": path + details.get("query", ""), "verb": verb,
-            "user": {"username": actor.name, "groups": [*actor.groups, "system:authenticated"]},
+            "user": {"username": actor.name, "groups": [*actor.groups, "system:unauthenticated" if actor.name == "system:anonymous" else "system:authenticated"]},
             "sourceIPs": [details.get("address", actor.address)], "userAgent": details.get("agent", actor.agent),
             "objectRef": {key: value for key, value in reference.items() if value},
             "responseStatus": {"metadata": {}, "code": code},
@@ -123,16 +123,7 @@ class Cluster:
         self.audit(
             now, self.manager(controller), "create", "pods", level="RequestResponse", body=body, reply=full, name=name
         )
-        binding = {
-            "kind": "Binding",
-            "apiVersion": "v1",
-            "metadata": {"name": name, "namespace": self.namespace, "uid": pod.uid},
-            "target": {"kind": "Node", "name": node},
-        }
-        scheduler = Actor(
-            "system:kube-scheduler", (), _CONTROL, "kube-scheduler/v1.30.2 (linux/amd64) kubernetes/39683505b/scheduler"
-        )
-        self.audit(now + 0.1, scheduler, "create", "pods", sub="binding", name=name, level="Request", body=binding)
+        self.bind(now + 0.1, name, pod.uid, node)
         image = {"name": service.name, "image": service.image, "imageID": f"{service.repository}@{world.registry.images.setdefault(service.image, digest(world.rng))}",
                  "ready": True, "restartCount": 0, "started": True, "state": {"running": {"startedAt": iso(now + 2)}}}  # fmt: skip
         status = {
@@ -158,6 +149,22 @@ class Cluster:
         service.containers.append(pod)
         service.leases.append(lease)
         return pod
+
+    def bind(self, now: float, pod: str, uid: str, node: str, *, namespace: str = "") -> None:
+        """Let the scheduler put a pod on a node."""
+        space = namespace or self.namespace
+        binding = {
+            "kind": "Binding",
+            "apiVersion": "v1",
+            "metadata": {"name": pod, "namespace": space, "uid": uid},
+            "target": {"kind": "Node", "name": node},
+        }
+        scheduler = Actor(
+            "system:kube-scheduler", (), _CONTROL, "kube-scheduler/v1.30.2 (linux/amd64) kubernetes/39683505b/scheduler"
+        )
+        self.audit(
+            now, scheduler, "create", "pods", sub="binding", name=pod, namespace=space, level="Request", body=binding
+        )
 
     def stop_pod(self, service: Service, pod: Pod, now: float, *, by: Actor | None = None) -> None:
         self.audit(now, by or self.manager("replicaset-controller"), "delete", "pods", name=pod.name, level="Metadata")

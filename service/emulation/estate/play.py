@@ -1,6 +1,6 @@
 """Plays a scenario in the estate: chooses who is who, and performs its steps at their times."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -32,11 +32,23 @@ def play(
     """
     steps = scenario.played(variant, draw)
     cast = Cast(world, scenario, variant, now)
-    _choose(cast, max((step.at + getattr(step, "lasting", 0.0) for step in steps), default=0.0))
-    cast.sites = {name: _address(cast, site) for name, site in scenario.places(variant).items()}
-    for step in steps:
-        world.at(now + step.at, perform, cast, step)
+    choose(cast, max((step.at + duration(step) for step in steps), default=0.0))
+    begin(cast, now, steps)
     return cast
+
+
+def begin(cast: Cast, now: float, steps: Iterable[AnyStep]) -> None:
+    """Find the sites that are not known yet, and put the steps of a scenario into the queue."""
+    for name, site in cast.scenario.places(cast.variant).items():
+        if name not in cast.sites:
+            cast.sites[name] = _address(cast, site)
+    for step in steps:
+        cast.world.at(now + step.at, perform, cast, step)
+
+
+def duration(step: AnyStep) -> float:
+    """Return for how long a step goes on, about."""
+    return max(float(getattr(step, "lasting", 0.0)), getattr(step, "count", 1) * float(getattr(step, "every", 0.0)))
 
 
 def perform(_: World, now: float, cast: Cast, step: AnyStep) -> None:
@@ -44,7 +56,14 @@ def perform(_: World, now: float, cast: Cast, step: AnyStep) -> None:
     ACTS[type(step)](cast, now, step)
 
 
-def _choose(cast: Cast, lasting: float) -> None:
+def choose(cast: Cast, lasting: float) -> None:
+    """Choose who suffers and on which machine.
+
+    Raises
+    ------
+    LookupError
+        If the estate has nobody who could be the victim.
+    """
     world, wanted = cast.world, cast.scenario.victim
     if wanted.kind == "host":
         hosts = list(world.engines)

@@ -12,7 +12,8 @@ class Audit(Step, frozen=True, kw_only=True, tag="audit"):
 
     `user` is person, account (the victim's own), anonymous or new (an account made just now); `source` own, pod
     (another pod), outside. `resources` and `verbs` are gone through in turn. `namespace` is own, all or literally.
-    `body` goes as requestObject.
+    `body` goes as requestObject. In `name`, `query` and `body` these stand for what they say: {pod}, {service}, {image}
+    (the victim's), {namespace}, {node}, {made} (a name invented once per scenario), {word} (another one each time).
     """
 
     verbs: tuple[str, ...]
