@@ -76,14 +76,16 @@ def run(stage: Stage, step: Run) -> None:
 
 
 def _run(stage: Stage, step: Run, at: float, reference: str, number: int) -> None:
-    name = {"hiding": HIDING, "victim": stage.role}.get(step.name, step.name) or f"emulation-{stage.plan.run}-foothold"
+    name = {"hiding": HIDING, "victim": stage.role}.get(
+        step.name, step.name
+    ) or f"{stage.project}-{len(stage.everyone)}"
     name = f"{name}-{number}" if number else name
     network = _network(stage, step.network)
     asked = ask(step.settings, stage.plan.folder, privileged=stage.options.privileged)
     held = asked.held or step.refused
-    holder = Holder(name, reference, at, network, asked.sharp, held)
+    holder = Holder(name, reference, at, network, stage.script(name), asked.sharp, held)
     lives = stage.pace.lasts(f"the life of {name}", step.at, step.lives) if step.lives else 0.0
-    body = stage.body(reference, ("sh", stage.script(holder), *step.command), network)
+    body = stage.body(reference, ("sh", holder.script, *step.command), network)
     body["HostConfig"] |= asked.settings
     body["Labels"] |= _labels(stage, step.labels)
     if step.env:
@@ -132,8 +134,8 @@ def recreate(stage: Stage, step: Recreate) -> None:
     reference = old.image if step.image == "victim" else stage.provide(step.image, pushed=False)
     asked = ask(step.settings, stage.plan.folder, privileged=stage.options.privileged)
     network = _network(stage, step.network) if step.network else old.network
-    new = Holder(old.name, reference, at, network, asked.sharp, asked.held)
-    new.body = {**old.body, "Image": reference, "Cmd": ["sh", f"{stage.script(new)[:-3]}-again.sh", *step.command]}
+    new = Holder(old.name, reference, at, network, stage.script(old.name), asked.sharp, asked.held)
+    new.body = {**old.body, "Image": reference, "Cmd": ["sh", new.script, *step.command]}
     new.body["HostConfig"] = {**old.body["HostConfig"], **asked.settings, "NetworkMode": network}
     if step.env:
         new.body["Env"] = [*old.body.get("Env", []), *environment(step.env)]
@@ -173,7 +175,10 @@ def execute(stage: Stage, step: Exec) -> None:
     count = max(step.count, len(step.commands))
     for number, at in enumerate(stage.pace.times(f"commands in {holder.name}", step.at, count, step.every)):
         command = step.commands[number % len(step.commands)]
-        lasting = stage.pace.gap(step.lasting) if number == count - 1 and step.lasting > LONG else 0.0
+        lasting = 0.0
+        if number == count - 1 and step.lasting > LONG:
+            lasting = stage.pace.lasts(f"the session in {holder.name}", step.at, step.lasting)
+            stage.until(at + lasting + 1)
         words = ["sh", "-c", "echo", *command.split()] if holder.sharp else _words(command)
         body = {"Cmd": words, "AttachStdin": bool(lasting), "AttachStdout": True, "AttachStderr": True}
         stage.act(
@@ -198,8 +203,9 @@ def copy(stage: Stage, step: Copy) -> None:
         return
     later = [command for s in stage.steps if isinstance(s, Exec) and s.on == step.on for command in s.commands]
     path = next((found.group() for command in later if (found := DROPPED.search(command))), "/tmp/.x11")  # noqa: S108
-    lasting = max((s.lasting for s in stage.steps if isinstance(s, Exec)), default=10.0)
-    tar = _file(path, f"#!/bin/sh\n# stands for a dropped tool: it only waits\nsleep {stage.pace.gap(lasting):.0f}\n")
+    lasting = max((stage.pace.gap(s.lasting) for s in stage.steps if isinstance(s, Exec)), default=10.0)
+    wait = f'case "$1" in --*) exit ;; esac\nsleep {min(lasting, stage.pace.budget):.0f}\n'
+    tar = _file(path, f"#!/bin/sh\n# stands for a dropped tool: it only waits\n{wait}")
     call = Call("PUT", f"/containers/{name}/archive?path=/", tar)
     stage.act(at, f"copy a script that only waits into {name} as {path}", call, leaves="extract-to-dir event")
 
@@ -228,10 +234,15 @@ def build(stage: Stage, step: Build) -> None:
     """Build with the legacy builder, on an image of the run, inside the run's network."""
     base = stage.provide(step.base, pushed=False)
     reference = stage.reference(step.image)
-    lines = [f"FROM {base}", *(f"RUN ({command}) || true" for command in step.commands)]
+    for site, page in re.findall(r"http://(\w+)/(\S*)", " ".join(step.commands)):
+        if site in stage.sinks:
+            stage.sinks[site].at("http", 80, 20_000, page or "index.html")
+    commands = [command.replace("curl -o", "wget -q -O") for command in step.commands]
+    lines = [f"FROM {base}", *(f"RUN ({command}) || true" for command in commands)]
     target = f"/build?version=1&t={reference}&networkmode={stage.network}&rm=1&forcerm=1&nocache=1&pull=0"
     call = Call("POST", target, _file("Dockerfile", "\n".join(lines) + "\n"), timeout=120)
-    words = f"build {reference} on {base}: {'; '.join(step.commands)} (failures are ignored)"
+    words = f"build {reference} on {base}: {'; '.join(commands)} (failures are ignored)"
+    stage.made = reference
     stage.act(
         stage.pace.when(step.at), words, call, leaves="events of a container for each step, an image", tag=reference
     )
@@ -244,18 +255,23 @@ def image(stage: Stage, step: Image) -> None:
     repository, _, tag = reference.rpartition(":")
     if step.action == "commit":
         holder = stage.holder("victim")
+        stage.made = reference
         call = Call("POST", f"/commit?container={holder.name}&repo={quote(repository, safe='')}&tag={tag}&pause=1", {})
         stage.act(
             at, f"commit {holder.name} as {reference}", call, leaves="pause, commit and tag events", tag=reference
         )
     elif step.action in {"load", "import"}:
         calls = [call for _, call in importing(stage.plan, reference, " imported")]
-        stage.note("a load is shown as an import") if step.action == "load" else None
+        if step.action == "load":
+            stage.note("a load is shown as an import")
         stage.act(at, f"import {reference} without any registry", *calls, leaves="import event", tag=reference)
     elif step.action == "tag":
-        source = stage.holder("victim").image
-        call = Call("POST", f"/images/{source}/tag?repo={quote(repository, safe='')}&tag={tag}")
-        stage.act(at, f"tag {source} as {reference}", call, leaves="tag event", tag=reference)
+        if not stage.made:
+            calls = [call for _, call in importing(stage.plan, reference, " other")]
+            stage.act(at, f"put other content under {reference}", *calls, leaves="import event", tag=reference)
+            return
+        call = Call("POST", f"/images/{stage.made}/tag?repo={quote(repository, safe='')}&tag={tag}")
+        stage.act(at, f"tag {stage.made} as {reference}", call, leaves="tag event", tag=reference)
     elif stage.options.registry:
         stage.act(at, f"push {reference}", push(reference), leaves="push event")
     else:

@@ -12,7 +12,8 @@ from service.emulation.live.stage import Stage
 from service.emulation.steps import Beacon, Contact, Echo, Lookups, Scan, Session, Upload
 
 WORDS = ("api", "cdn", "img", "mail", "news", "shop", "static", "video", "auth", "edge", "data", "files")
-MOST_NAMES = 2000
+MOST_NAMES = 12_000
+LONGEST_LABEL = 52
 
 
 def beacon(stage: Stage, step: Beacon) -> None:
@@ -110,7 +111,9 @@ def _label(stage: Stage, step: Lookups, number: int) -> str:
     if step.labels == "words":
         return f"{WORDS[drawn[0] % len(WORDS)]}-{WORDS[drawn[1] % len(WORDS)]}{drawn[2]}"
     text = drawn.hex() if step.labels == "hex" else base64.b32encode(drawn).decode().lower().rstrip("=")
-    return text[: min(step.length, 63)]
+    return ".".join(
+        text[: step.length][start : start + LONGEST_LABEL] for start in range(0, step.length, LONGEST_LABEL)
+    )
 
 
 def scan(stage: Stage, step: Scan) -> None:

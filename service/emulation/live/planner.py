@@ -2,15 +2,16 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from service.emulation.live import acts_containers, acts_traffic
 from service.emulation.live.actions import FOLDERS, LABEL, Call, LiveError, Plan
 from service.emulation.live.acts_containers import composed, limit
 from service.emulation.live.sinks import Sink
-from service.emulation.live.stage import SCRIPTS, Holder, Options, Stage
+from service.emulation.live.stage import SCRIPTS, SINK, Holder, Options, Stage
 from service.emulation.scenario import Scenario, Variant
-from service.emulation.steps import Audit, Inbound, Relay
+from service.emulation.steps import Audit, Image, Inbound, Pull, Registry, Relay
 
 ACTS = acts_containers.ACTS | acts_traffic.ACTS
 UNPLAYABLE = {
@@ -32,7 +33,7 @@ def obstacle(scenario: Scenario) -> str:
     if scenario.blind:
         return f"it leaves nothing to see: {scenario.blind}"
     if not scenario.live:
-        return "a single engine cannot show it"
+        return "the library does not mark it as one that a single engine shows"
     return ""
 
 
@@ -58,8 +59,10 @@ def plan(scenario: Scenario, variant: Variant, run: str, options: Options, tempo
     if why := obstacle(scenario):
         raise LiveError(f"{scenario.id} cannot be played live: {why}")
     folder = (temporary or Path(tempfile.gettempdir())) / f"{FOLDERS}{run}"
-    made = Plan(run, scenario, variant, registry=options.registry, folder=folder, base=options.image)
     steps = tuple(sorted(scenario.played(variant), key=lambda step: step.at))
+    if not any(isinstance(step, Pull | Registry | Image) or getattr(step, "pull", False) for step in steps):
+        options = replace(options, registry=0)
+    made = Plan(run, scenario, variant, registry=options.registry, folder=folder, base=options.image)
     stage = Stage(made, steps, options, folder)
     if scenario.victim.kind != "host" or _speaks_as_victim(steps):
         _stand_in(stage)
@@ -81,10 +84,12 @@ def _speaks_as_victim(steps: Sequence[object]) -> bool:
 
 def _stand_in(stage: Stage) -> None:
     reference = stage.provide("victim", pushed=False)
-    holder = Holder(f"{stage.project}-{stage.role}-1", reference, 0.0, stage.network)
-    holder.body = stage.body(reference, ("sh", stage.script(holder)), stage.network)
+    name = f"{stage.project}-{stage.role}-1"
+    holder = Holder(name, reference, 0.0, stage.network, stage.script(name))
+    holder.body = stage.body(reference, ("sh", holder.script), stage.network)
     holder.body["Labels"] |= composed(stage)
     stage.hold("victim", holder)
+    stage.stand_in = holder
     stage.note("the victim is a stand-in that has no life of its own and no baseline: what is new for it is less so")
 
 
@@ -93,7 +98,7 @@ def _finish(stage: Stage) -> None:
     made = stage.plan
     wanted = [sink for sink in stage.sinks.values() if sink.listens or sink.address in _said(stage)]
     sinks = [(sink, stage.outside) for sink in wanted] + [(sink, stage.inside) for sink in stage.peers.values()]
-    image = stage.provide("sink", pushed=False) if sinks or made.resolver else ""
+    image = stage.provide(SINK, pushed=False) if sinks or made.resolver else ""
     networks = [_network(made.run, stage.outside, stage.options.block)] if stage.outside else []
     networks += [_network(made.run, stage.inside)] if stage.inside else []
     images, made.setting = made.setting, []
@@ -105,7 +110,7 @@ def _finish(stage: Stage) -> None:
         sinks.append((answerer, stage.outside))
     for sink, network in sinks:
         _sink(stage, sink, network, image)
-    if victim := next((holder for holder in stage.everyone if holder.name.startswith(stage.project)), None):
+    if victim := stage.stand_in:
         calls = (
             Call("POST", f"/containers/create?name={victim.name}", victim.body),
             *_second_network(stage, victim),
@@ -113,11 +118,8 @@ def _finish(stage: Stage) -> None:
         )
         words = f"create and start {victim.name}, the stand-in for the victim"
         stage.set_up(words, *calls, leaves="create, network and start events, a container", name=victim.name)
-    for number, holder in enumerate(stage.everyone):
-        again = number and holder.name == stage.everyone[0].name
-        path = stage.script(holder)
-        path = f"{path[:-3]}-again.sh" if again else path
-        made.files[path] = _script(holder.parts, limit(stage))
+    for holder in stage.everyone:
+        made.files[holder.script] = _script(holder.parts, limit(stage))
     made.folders = list(dict.fromkeys(made.folders))
 
 
@@ -143,7 +145,8 @@ def _network(run: str, name: str, block: int | None = None) -> tuple[str, Call]:
 
 def _sink(stage: Stage, sink: Sink, network: str, image: str) -> None:
     body = stage.body(image, ("sh", f"{SCRIPTS}/{sink.container}.sh"), network)
-    place: dict[str, object] = {"Aliases": [sink.name]} if sink.name else {}
+    site = sink.container.rpartition("-")[2]
+    place: dict[str, object] = {"Aliases": [name for name in (sink.name, site) if name]}
     if network == stage.outside:
         place["IPAMConfig"] = {"IPv4Address": sink.address}
     body["NetworkingConfig"] = {"EndpointsConfig": {network: place}}

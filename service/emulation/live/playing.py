@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -23,6 +24,8 @@ from service.emulation.live.registry import Registry
 Told = Callable[[str], None]
 GRACE = 180.0
 """Seconds beyond the plan's own after which a run is given up."""
+NAMED = re.compile(r"(?<=/containers/)(?!create\b|json\b)[^/?]+|(?<=/commit\?container=)[^&]+")
+"""The container that a call speaks of."""
 NO_LOGIN = {"X-Registry-Auth": "e30="}
 PRIVATE = 0o700
 
@@ -105,6 +108,7 @@ class Player:
         self.signals = Signals(tell)
         self.played = Played(plan.run, datetime.now(UTC))
         self._held: list[tuple[float, UnixConnection]] = []
+        self._own: dict[str, str] = {}
 
     def play(self) -> Played:
         """Do everything, then remove everything.
@@ -171,6 +175,9 @@ class Player:
             identity = str(answer.get("Id") or identity) if isinstance(answer, dict) else identity
             if "/containers/create" in call.target:
                 self.played.containers[identity] = action.name
+                self._own[action.name] = identity
+            elif "/rename?" in call.target:
+                self._own[action.name] = self._own[NAMED.findall(call.target)[0]]
 
     def _refuse_others(self, target: str, what: str, where: str) -> None:
         try:
@@ -181,7 +188,7 @@ class Player:
             raise LiveError(f"{what} is there already and not the emulation's: it is left alone")
 
     def _make(self, call: Call, identity: str) -> Any:  # noqa: ANN401 -- the API's own JSON
-        target = call.target.replace("{id}", identity)
+        target = NAMED.sub(lambda found: self._owned(found.group()), call.target.replace("{id}", identity))
         headers = NO_LOGIN if "/push?" in target else {}
         try:
             if call.hold:
@@ -193,6 +200,12 @@ class Player:
                 raise LiveError(f"the engine refuses: {error}") from error
             self.played.refused.append(str(error))
             return None
+
+    def _owned(self, name: str) -> str:
+        """Return the id of a container that this run made: by its name, another could have taken its place."""
+        if name not in self._own:
+            raise LiveError(f"the container {name} is not the emulation's: it is left alone")
+        return self._own[name]
 
     def _body(self, call: Call) -> Any:  # noqa: ANN401 -- what a request takes
         if not call.image:

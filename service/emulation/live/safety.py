@@ -40,10 +40,12 @@ def ask(wanted: Mapping[str, Any], folder: Path, *, privileged: bool) -> Asked:
     notes: list[str] = []
     folders: list[Path] = []
     for key, value in wanted.items():
+        if isinstance(value, list | tuple):
+            value = [item for item in value if item != ""]  # noqa: PLW2901 -- an empty word says nothing
         if value in ("", False, None, [], {}, 0):
             continue
         if key == "Binds":
-            settings[key] = [_bind(str(bind), folder, notes, folders) for bind in value if bind]
+            settings[key] = [_bind(str(bind), folder, notes, folders) for bind in value]
         elif key == "PortBindings":
             settings[key] = {port: [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in value}
             notes.append(f"ports {', '.join(value)} are published on a free port of loopback only")

@@ -10,11 +10,12 @@ from service.emulation.live import scripts
 from service.emulation.live.actions import LABEL, Action, Call, LiveError, Plan
 from service.emulation.live.pace import Pace
 from service.emulation.live.sinks import Sink
-from service.emulation.steps import AnyStep, Lookups
+from service.emulation.steps import AnyStep, Build, Lookups
 
 SCRIPTS = "/emulation"
 LOCAL = "emulation.invalid"
 """Stands for a registry where there is none: a name that can never resolve."""
+SINK = f"{LOCAL}/sink:1"
 SPARE = 300.0
 """Seconds after which an abandoned container ends by itself, beyond the emulation's own."""
 
@@ -53,12 +54,13 @@ class Options:
 
 @dataclass
 class Holder:
-    """A container that speaks: its name, since when, its script, and whether commands in it are only echoed."""
+    """A container that speaks: since when, by which script; `sharp`: commands are echoed; `held`: it never starts."""
 
     name: str
     image: str
     began: float
     network: str
+    script: str
     sharp: bool = False
     held: bool = False
     parts: list[str] = field(default_factory=list)
@@ -90,15 +92,19 @@ class Stage:
         self.project = f"emulation-{plan.run}"
         self.holders: dict[str, Holder] = {}
         self.everyone: list[Holder] = []
+        self.stand_in: Holder | None = None
+        self.made = ""
         places = plan.scenario.places(plan.variant)
         self.sinks = {
             name: Sink.of(plan.run, name, site, number, options.block)
             for number, (name, site) in enumerate(places.items(), 3)
         }
         self.peers: dict[str, Sink] = {}
+        commands = " ".join(command for step in steps if isinstance(step, Build) for command in step.commands)
         named = {step.to for step in steps if hasattr(step, "to")} | {
             "internal" for step in steps if type(step).__name__ in {"Contact", "Attach"}
         }
+        named |= {name for name in self.sinks if f"http://{name}/" in commands}
         self.outside = f"wharfinger-{plan.run}-outside" if named & self.sinks.keys() else ""
         self.inside = f"wharfinger-{plan.run}-inside" if not self.outside or "internal" in named else ""
         self.lasted = 0.0
@@ -144,7 +150,8 @@ class Stage:
         if image in {"", "victim"}:
             image = f"shop/{self.role}:1.0.4"
         first, _, rest = image.partition("/")
-        path = rest if rest and ("." in first or ":" in first or first == "localhost") else image
+        registry = "." in first or ":" in first or first == "localhost" or first in self.sinks
+        path = rest if rest and registry else image
         path = path.split("@", 1)[0]
         path = path if ":" in path.rsplit("/", 1)[-1] else f"{path}:latest"
         where = f"127.0.0.1:{self.options.registry}" if self.options.registry else LOCAL
@@ -152,13 +159,13 @@ class Stage:
 
     def provide(self, image: str, *, pushed: bool) -> str:
         """Make sure that an image is there before the scenario begins, on the host or only in the registry."""
-        reference = self.reference(image)
+        reference = SINK if image == SINK else self.reference(image)
         if reference in self.plan.images:
             return reference
         self.plan.images.append(reference)
         for words, call in importing(self.plan, reference):
             self.set_up(words, call, leaves="image import (or build) event, an image", tag=reference)
-        if self.options.registry:
+        if self.options.registry and reference != SINK:
             self.set_up(f"push {reference}", push(reference), leaves="image push event, a copy in the run's registry")
             if pushed:
                 self.set_up(f"remove {reference} from the host", removed(reference), leaves="untag and delete events")
@@ -193,9 +200,9 @@ class Stage:
             raise LiveError(f"{self.plan.scenario.id}: nobody is there as {who}")
         return found
 
-    def script(self, holder: Holder) -> str:
-        """Return the path of a container's script in its image."""
-        return f"{SCRIPTS}/{holder.name}.sh"
+    def script(self, name: str) -> str:
+        """Return the path of a new container's script in its image."""
+        return f"{SCRIPTS}/{name}.{len(self.everyone)}.sh"
 
     def speak(self, who: str, at: float, words: str, script: str) -> None:
         """Let a container do something over the network from a moment of the scenario on."""
@@ -212,7 +219,7 @@ class Stage:
 
     def random(self, what: str) -> bytes:
         """Return bytes that are the same for the same run."""
-        return hashlib.sha512(f"{self.plan.run} {what}".encode()).digest()
+        return b"".join(hashlib.sha512(f"{self.plan.run} {what} {part}".encode()).digest() for part in range(2))
 
 
 def importing(plan: Plan, reference: str, note: str = "") -> list[tuple[str, Call]]:
