@@ -15,6 +15,7 @@ COMMANDS = {
     "explain": "Say why a window is strange.",
     "serve": "Serve the API and the dashboard.",
     "models": "List, show, promote and roll back models.",
+    "emulate": "Play an attack's telemetry on this Docker host, safely.",
     "demo": "Learn the bundled capture, find what hides in it, serve the findings.",
 }
 

@@ -99,12 +99,15 @@ class Player:
         The engine's socket.
     tell
         Told each action as it is done.
+    network
+        Told the id of each network as it is made.
     """
 
-    def __init__(self, plan: Plan, socket: Path, tell: Told) -> None:
+    def __init__(self, plan: Plan, socket: Path, tell: Told, network: Told = lambda _: None) -> None:
         self.plan = plan
         self.socket = socket
         self.tell = tell
+        self.network = network
         self.signals = Signals(tell)
         self.played = Played(plan.run, datetime.now(UTC))
         self._held: list[tuple[float, UnixConnection]] = []
@@ -173,6 +176,8 @@ class Player:
         for call in action.calls:
             answer = self._make(call, identity)
             identity = str(answer.get("Id") or identity) if isinstance(answer, dict) else identity
+            if call.target == "/networks/create":
+                self.network(identity)
             if "/containers/create" in call.target:
                 self.played.containers[identity] = action.name
                 self._own[action.name] = identity

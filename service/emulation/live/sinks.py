@@ -17,6 +17,8 @@ NAMES = {
 KNOWN = "api.partner.example"
 """A name that the workload could know; borrowed, never resolved."""
 FOLDER = "/emulation"
+FIRST = 3
+"""The last byte of the first sink's address: the bridge and the resolver come before."""
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Sink:
     def of(cls, run: str, name: str, site: Site, number: int, block: int) -> Self:
         """Make the sink of a site."""
         known = NAMES.get(site.kind, f"{name}.example")
+        known = f"n{number}.{known}" if known and number > FIRST else known
         return cls(f"wharfinger-{run}-{name}", f"198.51.100.{block * 32 + number}", known, site.port)
 
     def at(self, kind: str, port: int, received: float, uri: str = "") -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from service.emulation.live import scripts
 from service.emulation.live.actions import LABEL, Action, Call, LiveError, Plan
 from service.emulation.live.pace import Pace
-from service.emulation.live.sinks import Sink
+from service.emulation.live.sinks import FIRST, Sink
 from service.emulation.steps import AnyStep, Build, Lookups
 
 SCRIPTS = "/emulation"
@@ -97,7 +97,7 @@ class Stage:
         places = plan.scenario.places(plan.variant)
         self.sinks = {
             name: Sink.of(plan.run, name, site, number, options.block)
-            for number, (name, site) in enumerate(places.items(), 3)
+            for number, (name, site) in enumerate(places.items(), FIRST)
         }
         self.peers: dict[str, Sink] = {}
         commands = " ".join(command for step in steps if isinstance(step, Build) for command in step.commands)
