@@ -44,7 +44,7 @@ def _check_in(stage: Stage, step: Beacon) -> str | None:
     if step.transport == "http":
         address = sink.at("http", step.port, step.received, step.uri)
         host = name if name != sink.name else ""
-        shown = address.replace(sink.address, sink.name) if sink.name else address
+        shown = (address.replace(sink.address, sink.name) if sink.name else address).removesuffix(":80")
         return look_up + scripts.http(
             shown, host=host, uri=step.uri, agent=agent, referrer=step.referrer, sent=step.sent
         )

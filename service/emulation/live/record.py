@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -86,5 +87,5 @@ class Recorder:
         if event["Type"] == "container" and event["Action"] in INSPECTED:
             with contextlib.suppress(LookupError, RuntimeError, OSError):
                 found = request(self.socket, "GET", f"/containers/{actor['ID']}/json")
-                line = {"observed_at": time.time_ns(), "host": self.host, "inspect": found}
+                line = {"observed_at": datetime.now(UTC).isoformat(), "host": self.host, "inspect": found}
                 self._inspects.write(json.dumps(line, separators=(",", ":")) + "\n")
