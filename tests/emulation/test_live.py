@@ -19,7 +19,7 @@ from data.capture.images import busybox_tar
 from features.ingest import events_from_records
 from service.emulation.live.actions import LiveError
 from service.emulation.live.cleaning import labelled
-from service.emulation.live.playing import Played, Player
+from service.emulation.live.playing import Played, Player, Stopped
 from service.emulation.live.record import Recorder
 from service.jobs.emulate import detection, play, prepare
 from service.settings import Settings
@@ -160,16 +160,16 @@ def _knows(folder: Path, done: Played, events: Any) -> None:
     assert found.strongest is None
 
 
-def test_an_error_in_the_middle_leaves_nothing(engine: Engine) -> None:
-    """The engine refuses a name that is taken: the run ends with that reason, and all of it is gone."""
-    engine.docker("create", "--name", "kube-proxy-helper", "operator/web:1", "sleep", "1")
+def test_a_name_that_is_taken_ends_the_run_and_is_left_alone(engine: Engine) -> None:
+    """The engine refuses the name: the run ends with that reason, and all of it is gone but what had the name."""
+    made = prepare("E01", "high", "e0100000", engine=engine.socket)
+    engine.docker("create", "--name", f"emulation-{made.run}-web-1", "operator/web:1", "sleep", "1")
     try:
-        made = prepare("I05", "high", "i0500000", engine=engine.socket, minutes=0.05, faster=100)
-        with pytest.raises(LiveError, match="kube-proxy-helper.*in use"):
+        with pytest.raises(LiveError, match="in use"):
             Player(made, engine.socket, _hush).play()
-        assert engine.inspect("kube-proxy-helper")["State"]["Status"] == "created"
+        assert engine.inspect(f"emulation-{made.run}-web-1")["State"]["Status"] == "created"
     finally:
-        engine.docker("rm", "kube-proxy-helper")
+        engine.docker("rm", f"emulation-{made.run}-web-1")
 
 
 def test_a_fault_of_its_own_leaves_nothing(engine: Engine) -> None:
@@ -181,6 +181,11 @@ def test_a_fault_of_its_own_leaves_nothing(engine: Engine) -> None:
         Player(prepare("E01", "high", "e0100000", engine=engine.socket), engine.socket, break_down).play()
 
 
+def surroundings(folder: Path) -> dict[str, str]:
+    """Let a process of its own find the packages, and keep its temporary files in a folder of the test."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(folder)}
+
+
 @contextlib.contextmanager
 def command(engine: Engine, home: Path) -> Iterator["subprocess.Popen[str]"]:
     """Run the command until the stand-in is there, in a process of its own."""
@@ -190,7 +195,7 @@ def command(engine: Engine, home: Path) -> Iterator["subprocess.Popen[str]"]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=surroundings(home),
     ) as process:
         try:
             deadline = time.monotonic() + 30
@@ -204,17 +209,28 @@ def command(engine: Engine, home: Path) -> Iterator["subprocess.Popen[str]"]:
                 process.kill()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_in_the_middle_leaves_nothing(engine: Engine, tmp_path: Path, number: int, code: int) -> None:
-    """Not even a second one, while it cleans up, keeps it from doing so."""
+def test_signals_in_the_middle_leave_nothing(engine: Engine, tmp_path: Path) -> None:
+    """Not even further ones, while it cleans up, keep it from doing so."""
     with command(engine, tmp_path) as process:
-        process.send_signal(number)
-        time.sleep(0.1)
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            time.sleep(0.1)
+            process.send_signal(number)
         output, _ = process.communicate(timeout=30)
 
-    assert process.returncode == code, output
+    assert process.returncode == 130, output
     assert "what it made is removed" in output
+    assert not list(tmp_path.glob("wharfinger-emulation-*"))
+
+
+def test_sigterm_ends_a_run_between_its_steps(engine: Engine) -> None:
+    def terminate(words: str) -> None:
+        if words.startswith("create and start"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped) as stopped:
+        Player(prepare("E01", "high", "e0100001", engine=engine.socket), engine.socket, terminate).play()
+    assert stopped.value.number == signal.SIGTERM
 
 
 def test_what_a_killed_run_leaves_is_cleaned_later(engine: Engine, tmp_path: Path) -> None:
@@ -222,12 +238,14 @@ def test_what_a_killed_run_leaves_is_cleaned_later(engine: Engine, tmp_path: Pat
     with command(engine, tmp_path) as process:
         process.kill()
         process.wait(10)
+    assert list(tmp_path.glob("wharfinger-emulation-*"))
     assert labelled(engine.socket, "containers")
     assert labelled(engine.socket, "networks")
     assert labelled(engine.socket, "images")
 
     words = ["--home", str(tmp_path), "emulate", "--clean", "--socket", str(engine.socket)]
-    done = subprocess.run([sys.executable, "-m", "service.cli", *words], capture_output=True, text=True, check=True)
+    program = [sys.executable, "-m", "service.cli"]
+    done = subprocess.run([*program, *words], capture_output=True, text=True, check=True, env=surroundings(tmp_path))
 
     assert "removed container emulation-" in done.stdout
-    assert not list(Path("/tmp").glob("wharfinger-emulation-*"))  # noqa: S108
+    assert not list(tmp_path.glob("wharfinger-emulation-*"))

@@ -17,6 +17,7 @@ from service.emulation.live.stage import Options
 from service.emulation.scenario import VARIANTS, Variant, library
 from service.emulation.steps import Beacon
 
+TEMPORARY = Path("/var/scratch/wharfinger-emulation-0123abcd")
 ALL = Options(registry=5999, root=True, tls=True)
 LIVE = [scenario for scenario in library().values() if not obstacle(scenario)]
 WANTED = "I01 I03 I05 I07 D01 D02 D04 E01 E02 N01 N02 N03 N04 N05 N07 N08 N09 N11 N15 N16 N17".split()  # noqa: SIM905
@@ -27,9 +28,11 @@ def calls(made: Plan) -> list[Call]:
 
 
 def created(made: Plan) -> list[dict[str, Any]]:
-    return [
-        dict(call.body) for call in calls(made) if "/containers/create" in call.target and isinstance(call.body, dict)
-    ]
+    return [body for call in calls(made) if "/containers/create" in call.target and (body := spoken(call))]
+
+
+def spoken(call: Call) -> dict[str, Any]:
+    return dict(call.body) if isinstance(call.body, dict) else {}
 
 
 def test_what_the_catalogue_shows_on_an_engine_can_be_played() -> None:
@@ -41,15 +44,13 @@ def test_what_the_catalogue_shows_on_an_engine_can_be_played() -> None:
 @pytest.mark.parametrize("options", [ALL, Options()], ids=["able", "bare"])
 def test_every_plan_keeps_to_the_emulation_s_own(scenario: Any, variant: Variant, options: Options) -> None:
     """Whatever is asked for, containers are labelled, networks internal, images local, and binds of empty folders."""
-    made = plan(scenario, variant, "0123abcd", options, Path("/tmp"))  # noqa: S108
+    made = plan(scenario, variant, "0123abcd", options, TEMPORARY.parent)
 
     assert created(made)
     for body in created(made):
         assert body["Labels"][LABEL] == "0123abcd"
         assert body["Image"].split("/")[0] in {"emulation.invalid", f"127.0.0.1:{options.registry}"}
-        assert all(
-            bind.startswith("/tmp/wharfinger-emulation-0123abcd/") for bind in body["HostConfig"].get("Binds", [])
-        )
+        assert all(bind.startswith(f"{TEMPORARY}/") for bind in body["HostConfig"].get("Binds", []))
         assert body["Cmd"][0] == "sh"
         assert body["Cmd"][1] in made.files
     for call in calls(made):
@@ -74,11 +75,8 @@ def test_the_same_run_has_the_same_plan() -> None:
 
 def test_a_privileged_container_is_started_only_where_that_is_asked_for() -> None:
     def starts(options: Options) -> list[str]:
-        return [
-            call.target
-            for call in calls(plan(library()["D01"], "high", "0123abcd", options))
-            if "/start" in call.target
-        ]
+        made = plan(library()["D01"], "high", "0123abcd", options)
+        return [call.target for call in calls(made) if call.target.endswith("/start")]
 
     assert starts(Options()) == []
     assert len(starts(Options(privileged=True))) == 1
@@ -103,11 +101,7 @@ def test_published_ports_stay_on_loopback() -> None:
 def test_commands_are_echoed_where_the_settings_are_dangerous() -> None:
     made = plan(library()["D02"], "high", "0123abcd", ALL)
 
-    commands = [
-        call.body["Cmd"]
-        for call in calls(made)
-        if "/exec" in call.target and isinstance(call.body, dict) and "Cmd" in call.body
-    ]
+    commands = [command for call in calls(made) if "/exec" in call.target and (command := spoken(call).get("Cmd"))]
     assert commands
     assert all(command[:3] == ["sh", "-c", "echo"] for command in commands)
 
@@ -168,11 +162,8 @@ def test_the_command_shows_a_plan_and_does_nothing(tmp_path: Path) -> None:
 def test_the_command_lists_what_can_be_played(tmp_path: Path) -> None:
     listed = CliRunner().invoke(main, ["--home", str(tmp_path), "emulate"], env={"COLUMNS": "400"})
 
-    rows = {
-        line.split()[0]: line.split()[1]
-        for line in listed.output.splitlines()
-        if line.split()[1:2] in (["yes"], ["no"])
-    }
+    words = [line.split() for line in listed.output.splitlines()]
+    rows = {row[0]: row[1] for row in words if row[1:2] in (["yes"], ["no"])}
     assert rows.keys() == library().keys()
     assert {scenario.id for scenario in LIVE} == {identity for identity, live in rows.items() if live == "yes"}
 
