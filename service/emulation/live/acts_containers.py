@@ -1,25 +1,22 @@
-"""What happens to images and containers, as calls to the engine."""
+"""What happens to containers, as calls to the engine."""
 
-import io
 import re
-import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from service.emulation.live.actions import Call
+from service.emulation.live.acts_images import one_file, pulling
 from service.emulation.live.safety import ask
-from service.emulation.live.stage import SPARE, Holder, Stage, environment, importing, push
+from service.emulation.live.stage import SPARE, Holder, Stage, environment
 from service.emulation.steps import (
     Attach,
     Build,
     Copy,
     Exec,
-    Image,
     Pull,
     Recreate,
-    Registry,
     Remove,
     Rename,
     Run,
@@ -31,36 +28,6 @@ DROPPED = re.compile(r"/(?:tmp|var/tmp|dev/shm|root|opt|usr/local/bin)/\S+")
 HIDING = "kube-proxy-helper"
 LONG = 2.0
 """Seconds from which on a command lasts so long that its session is held open."""
-
-
-def pull(stage: Stage, step: Pull) -> None:
-    """Pull from the run's own registry."""
-    if not stage.options.registry:
-        stage.note(f"the pull of {step.image} is left out: there is no docker-registry here (Debian: docker-registry)")
-        return
-    reference = stage.provide(step.image, pushed=True)
-    if reference != step.image:
-        stage.note(f"{step.image} is {reference}: the run's own registry on loopback, nothing comes from the internet")
-    for at in stage.pace.times(f"pull {step.image}", step.at, step.count, step.every):
-        stage.act(at, f"pull {reference}", pulling(reference), leaves="image pull event, an image", tag=reference)
-
-
-def pulling(reference: str) -> Call:
-    """Return the call that pulls an image."""
-    repository, _, tag = reference.rpartition(":")
-    return Call("POST", f"/images/create?fromImage={quote(repository, safe='')}&tag={tag}")
-
-
-def registry(stage: Stage, step: Registry) -> None:
-    """Push other content under a tag; through the engine, since the operator's registry is left alone."""
-    if not stage.options.registry or step.action != "push":
-        stage.note(f"{step.action} at the registry is left out: the operator's registry is left alone")
-        return
-    reference = stage.provide(step.image, pushed=False)
-    stage.note("the push goes through the engine to the run's registry: the operator's registry hears nothing of it")
-    other = [call for _, call in importing(stage.plan, reference, " other")]
-    words = f"push other content as {reference}"
-    stage.act(stage.pace.when(step.at), words, *other, push(reference), leaves="import and push events", tag=reference)
 
 
 def run(stage: Stage, step: Run) -> None:
@@ -205,18 +172,9 @@ def copy(stage: Stage, step: Copy) -> None:
     path = next((found.group() for command in later if (found := DROPPED.search(command))), "/tmp/.x11")  # noqa: S108
     lasting = max((stage.pace.gap(s.lasting) for s in stage.steps if isinstance(s, Exec)), default=10.0)
     wait = f'case "$1" in --*) exit ;; esac\nsleep {min(lasting, stage.pace.budget):.0f}\n'
-    tar = _file(path, f"#!/bin/sh\n# stands for a dropped tool: it only waits\n{wait}")
+    tar = one_file(path, f"#!/bin/sh\n# stands for a dropped tool: it only waits\n{wait}")
     call = Call("PUT", f"/containers/{name}/archive?path=/", tar)
     stage.act(at, f"copy a script that only waits into {name} as {path}", call, leaves="extract-to-dir event")
-
-
-def _file(path: str, text: str) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        entry = tarfile.TarInfo(path.lstrip("/"))
-        entry.size, entry.mode = len(text), 0o755
-        tar.addfile(entry, io.BytesIO(text.encode()))
-    return buffer.getvalue()
 
 
 def attach(stage: Stage, step: Attach) -> None:
@@ -228,54 +186,6 @@ def attach(stage: Stage, step: Attach) -> None:
         return
     call = Call("POST", f"/networks/{other}/connect", {"Container": name})
     stage.act(stage.pace.when(step.at), f"{name} joins {other}", call, leaves="network connect event")
-
-
-def build(stage: Stage, step: Build) -> None:
-    """Build with the legacy builder, on an image of the run, inside the run's network."""
-    base = stage.provide(step.base, pushed=False)
-    reference = stage.reference(step.image)
-    for site, page in re.findall(r"http://(\w+)/(\S*)", " ".join(step.commands)):
-        if site in stage.sinks:
-            stage.sinks[site].at("http", 80, 20_000, page or "index.html")
-    commands = [command.replace("curl -o", "wget -q -O") for command in step.commands]
-    lines = [f"FROM {base}", *(f"RUN ({command}) || true" for command in commands)]
-    target = f"/build?version=1&t={reference}&networkmode={stage.network}&rm=1&forcerm=1&nocache=1&pull=0"
-    call = Call("POST", target, _file("Dockerfile", "\n".join(lines) + "\n"), timeout=120)
-    words = f"build {reference} on {base}: {'; '.join(commands)} (failures are ignored)"
-    stage.made = reference
-    stage.act(
-        stage.pace.when(step.at), words, call, leaves="events of a container for each step, an image", tag=reference
-    )
-
-
-def image(stage: Stage, step: Image) -> None:
-    """Change images without a registry."""
-    at = stage.pace.when(step.at)
-    reference = stage.reference(step.image)
-    repository, _, tag = reference.rpartition(":")
-    if step.action == "commit":
-        holder = stage.holder("victim")
-        stage.made = reference
-        call = Call("POST", f"/commit?container={holder.name}&repo={quote(repository, safe='')}&tag={tag}&pause=1", {})
-        stage.act(
-            at, f"commit {holder.name} as {reference}", call, leaves="pause, commit and tag events", tag=reference
-        )
-    elif step.action in {"load", "import"}:
-        calls = [call for _, call in importing(stage.plan, reference, " imported")]
-        if step.action == "load":
-            stage.note("a load is shown as an import")
-        stage.act(at, f"import {reference} without any registry", *calls, leaves="import event", tag=reference)
-    elif step.action == "tag":
-        if not stage.made:
-            calls = [call for _, call in importing(stage.plan, reference, " other")]
-            stage.act(at, f"put other content under {reference}", *calls, leaves="import event", tag=reference)
-            return
-        call = Call("POST", f"/images/{stage.made}/tag?repo={quote(repository, safe='')}&tag={tag}")
-        stage.act(at, f"tag {stage.made} as {reference}", call, leaves="tag event", tag=reference)
-    elif stage.options.registry:
-        stage.act(at, f"push {reference}", push(reference), leaves="push event")
-    else:
-        stage.note(f"the push of {reference} is left out: there is no docker-registry here")
 
 
 def rename(stage: Stage, step: Rename) -> None:
@@ -317,16 +227,12 @@ def limit(stage: Stage) -> float:
 
 
 ACTS: dict[type, Callable[[Stage, Any], None]] = {
-    Pull: pull,
-    Registry: registry,
     Run: run,
     Recreate: recreate,
     Update: update,
     Exec: execute,
     Copy: copy,
     Attach: attach,
-    Build: build,
-    Image: image,
     Rename: rename,
     Silence: silence,
     Remove: remove,

@@ -14,6 +14,8 @@ from service.emulation.steps import Beacon, Contact, Echo, Lookups, Scan, Sessio
 WORDS = ("api", "cdn", "img", "mail", "news", "shop", "static", "video", "auth", "edge", "data", "files")
 MOST_NAMES = 12_000
 LONGEST_LABEL = 52
+NEIGHBOURS = ("db", "queue")
+"""Who else is there when the inner network is scanned."""
 
 
 def beacon(stage: Stage, step: Beacon) -> None:
@@ -77,6 +79,8 @@ def session(stage: Stage, step: Session) -> None:
     if over_tls and not _has_tls(stage, "TLS sessions"):
         return
     address = sink.at("tls_sink" if over_tls else "raw", step.port, step.received)
+    if over_tls:
+        stage.note("inside TLS the sinks of long sessions answer nothing")
     every = step.lasting / step.count if step.count else 0.0
     for begin in stage.pace.times(what, step.at, step.count, every):
         seconds = min(stage.pace.gap(step.seconds), max(stage.pace.budget - begin, 1.0))
@@ -125,6 +129,9 @@ def scan(stage: Stage, step: Scan) -> None:
         prefix = "$(ip -4 -o addr show eth0 | sed 's/.*inet \\([0-9]*\\.[0-9]*\\.[0-9]*\\)\\..*/\\1/')"
         targets = f'$(p={prefix}; seq 2 254 | sed "s/^/$p./")'
         where = "the emulation's inner network"
+        for role in NEIGHBOURS:
+            stage.peer(role, step.ports[0], "raw", 100, "")
+        stage.note("addresses that nobody has leave no packet, only ARP: what is seen is the knocking at neighbours")
     else:
         first = stage.options.block * 32
         targets = " ".join(f"198.51.100.{first + number}" for number in range(2, 31))

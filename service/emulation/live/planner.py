@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from service.emulation.live import acts_containers, acts_traffic
+from service.emulation.live import acts_containers, acts_images, acts_traffic
 from service.emulation.live.actions import FOLDERS, LABEL, Call, LiveError, Plan
 from service.emulation.live.acts_containers import composed, limit
 from service.emulation.live.sinks import Sink
@@ -13,7 +13,7 @@ from service.emulation.live.stage import SCRIPTS, SINK, Holder, Options, Stage
 from service.emulation.scenario import Scenario, Variant
 from service.emulation.steps import Audit, Image, Inbound, Pull, Registry, Relay
 
-ACTS = acts_containers.ACTS | acts_traffic.ACTS
+ACTS = acts_containers.ACTS | acts_images.ACTS | acts_traffic.ACTS
 UNPLAYABLE = {
     Audit: "it asks the Kubernetes API, and there is no cluster to ask without touching it",
     Relay: "it relays for strangers, who are not on the emulation's network",
