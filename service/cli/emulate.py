@@ -14,7 +14,7 @@ from service.emulation.live.actions import LABEL, Action, Plan
 from service.emulation.live.planner import obstacle
 from service.emulation.live.playing import Played, Stopped
 from service.emulation.scenario import VARIANTS, Variant, library
-from service.jobs.emulate import SOCKET, Detection, clean_up, detection, play, prepare, watch
+from service.jobs.emulate import SOCKET, Detection, clean_up, detection, judged, play, prepare, watch
 
 TERMINATED = 143
 WAIT_SECONDS = 900.0
@@ -45,7 +45,7 @@ WAIT_SECONDS = 900.0
     "--record",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Keep events, inspects and flows of the run as files to ingest.",
+    help="Keep events, inspects and flows of the run as files to ingest, and score them at once.",
 )
 @click.option("--no-wait", is_flag=True, help="Do not wait for the run's windows to be scored.")
 @click.option("--clean", "cleaning", is_flag=True, help="Remove what earlier runs have left, and end.")
@@ -93,10 +93,11 @@ def command(
     try:
         played = play(made, engine, terminal.say, record)
         _tell_cleaned(played)
-        if record is not None:
-            terminal.say(f"recorded: {record} (wharfinger ingest {record}, then wharfinger score)")
         home = home_of(invocation)
-        if no_wait:
+        if record is not None:
+            terminal.say(f"recorded for wharfinger ingest: {record}")
+            found = judged(home, played, record)
+        elif no_wait:
             found = detection(home, played)
         else:
             terminal.say("waiting for the windows of the run to be scored (Ctrl-C ends the wait)")

@@ -9,6 +9,10 @@ from datetime import datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
+import msgspec
+import polars as pl
+
+from features.ingest import events_from_records
 from features.windows import WINDOW, floor_window
 from models.scores import Score
 from service.emulation.live import images, registry
@@ -21,6 +25,7 @@ from service.emulation.live.record import Recorder
 from service.emulation.live.stage import Options
 from service.emulation.scenario import Variant, library
 from service.jobs.errors import JobError
+from service.jobs.score import model, score_records
 from service.storage import MAX_LIMIT
 from service.wiring import Home
 
@@ -29,7 +34,7 @@ BLOCKS = [ip_network(f"198.51.100.{block * 32}/27") for block in range(8)]
 PATIENCE = 60.0
 """Seconds within which a collector's first event should have arrived."""
 POLL_SECONDS = 5.0
-Told = Callable[[str], None]
+Told = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -166,17 +171,43 @@ def _present(engine: Path, image: str) -> None:
 
 def detection(home: Home, played: Played) -> Detection:
     """Look up what has arrived of a run, and how it was scored."""
-    end = played.end or played.begin + timedelta(days=1)
-    since, until = floor_window(played.begin), floor_window(end) + WINDOW
-    columns = ["container_id", "container_name", "workload"]
-    rows = home.lake.read(since, until, columns=columns)
-    rows = rows.filter(rows["container_id"].is_in(list(played.containers)))
-    sinks = f"wharfinger-{played.run}-"
-    named = {name for identity, name in played.containers.items() if not name.startswith(sinks)}
-    own = rows.filter(rows["container_name"].is_in(sorted(named)))
-    workloads = tuple(sorted(set(own["workload"].drop_nulls())))
+    since, until = _span(played)
+    rows = home.lake.read(since, until, columns=["container_id", "container_name", "workload"])
+    events, workloads = _known_as(rows, played)
     scores = [score for workload in workloads for score in _scores(home, workload, since, until)]
-    return Detection(rows.height, workloads, tuple(sorted(scores, key=lambda score: score.window_start)))
+    return Detection(events, workloads, tuple(sorted(scores, key=lambda score: score.window_start)))
+
+
+def judged(home: Home, played: Played, folder: Path) -> Detection:
+    """Score what was recorded of a run as if its windows were closed; nothing is stored.
+
+    Raises
+    ------
+    JobError
+        If there is no model yet.
+    """
+    detector = model(home)
+    lines = [line for file in sorted(folder.iterdir()) for line in file.read_bytes().splitlines()]
+    records = [msgspec.json.decode(line) for line in lines]
+    events, workloads = _known_as(events_from_records(records, ref="recorded").events, played)
+    scores, _ = score_records(detector, records, host=None, settings=home.settings)
+    first = f"{_span(played)[0]:%Y-%m-%dT%H:%M:%SZ}"
+    own = [score for score in scores if score.workload in workloads and score.window_start >= first]
+    return Detection(events, workloads, tuple(own))
+
+
+def _span(played: Played) -> tuple[datetime, datetime]:
+    end = played.end or played.begin + timedelta(days=1)
+    return floor_window(played.begin), floor_window(end) + WINDOW
+
+
+def _known_as(rows: pl.DataFrame, played: Played) -> tuple[int, tuple[str, ...]]:
+    """Count the events of a run's containers, and name its workloads but for those of the sinks."""
+    sinks = f"wharfinger-{played.run}-"
+    named = [name for name in played.containers.values() if not name.startswith(sinks)]
+    rows = rows.filter(pl.col("container_id").is_in(list(played.containers)))
+    own = rows.filter(pl.col("container_name").is_in(named))
+    return rows.height, tuple(sorted(set(own["workload"].drop_nulls())))
 
 
 def _scores(home: Home, workload: str, since: datetime, until: datetime) -> list[Score]:

@@ -11,7 +11,7 @@ from service.emulation.live.acts_containers import composed, limit
 from service.emulation.live.sinks import Sink
 from service.emulation.live.stage import SCRIPTS, SINK, Holder, Options, Stage
 from service.emulation.scenario import Scenario, Variant
-from service.emulation.steps import Audit, Image, Inbound, Pull, Registry, Relay
+from service.emulation.steps import AnyStep, Audit, Image, Inbound, Pull, Recreate, Registry, Relay
 
 ACTS = acts_containers.ACTS | acts_images.ACTS | acts_traffic.ACTS
 UNPLAYABLE = {
@@ -60,7 +60,7 @@ def plan(scenario: Scenario, variant: Variant, run: str, options: Options, tempo
         raise LiveError(f"{scenario.id} cannot be played live: {why}")
     folder = (temporary or Path(tempfile.gettempdir())) / f"{FOLDERS}{run}"
     steps = tuple(sorted(scenario.played(variant), key=lambda step: step.at))
-    if not any(isinstance(step, Pull | Registry | Image) or getattr(step, "pull", False) for step in steps):
+    if not any(map(_needs_registry, steps)):
         options = replace(options, registry=0)
     made = Plan(run, scenario, variant, registry=options.registry, folder=folder, base=options.image)
     stage = Stage(made, steps, options, folder)
@@ -76,6 +76,11 @@ def plan(scenario: Scenario, variant: Variant, run: str, options: Options, tempo
     )
     _finish(stage)
     return made
+
+
+def _needs_registry(step: AnyStep) -> bool:
+    pushes = isinstance(step, Image) and step.action == "push"
+    return pushes or isinstance(step, Pull | Registry) or (isinstance(step, Recreate) and step.pull)
 
 
 def _speaks_as_victim(steps: Sequence[object]) -> bool:

@@ -21,7 +21,7 @@ from service.emulation.live.api import UnixConnection, request
 from service.emulation.live.cleaning import clean
 from service.emulation.live.registry import Registry
 
-Told = Callable[[str], None]
+Told = Callable[[str], object]
 GRACE = 180.0
 """Seconds beyond the plan's own after which a run is given up."""
 NAMED = re.compile(r"(?<=/containers/)(?!create\b|json\b)[^/?]+|(?<=/commit\?container=)[^&]+")
