@@ -61,9 +61,9 @@ def untouched(engine: Engine) -> Iterator[None]:
 def played(engine: Engine, scenario: str, **options: Any) -> tuple[Played, Counter[str]]:
     """Play a scenario, fast, and count the engine's events by type and action, an exec's with its command."""
     mark = len(engine.events_since())
-    done = play(
-        prepare(scenario, "high", f"{scenario.lower():0<8}", engine=engine.socket, **options), engine.socket, _hush
-    )
+    run = f"{scenario[1:]:0<7}{len(scenario)}"
+    made = prepare(scenario, "high", run, engine=engine.socket, **options)
+    done = play(made, engine.socket, _hush)
     engine.wait_for("untag", mark)
     assert done.left == []
     assert not list(Path("/tmp").glob(f"wharfinger-emulation-{done.run}"))  # noqa: S108
@@ -128,7 +128,7 @@ def test_a_container_becomes_the_image_of_its_service(engine: Engine) -> None:
 
 def test_a_beacon_is_recorded_and_can_be_ingested(engine: Engine, tmp_path: Path) -> None:
     """N01: events, inspects and flows of the run are kept in the sources' own formats, the check-ins among them."""
-    made = prepare("N01", "high", "n0100000", engine=engine.socket, minutes=0.08, faster=60)
+    made = prepare("N01", "high", "a0100000", engine=engine.socket, minutes=0.08, faster=60)
     with Recorder(engine.socket, tmp_path, "quay-1", set(made.images)) as recorder:
         done = Player(made, engine.socket, _hush, recorder.network).play()
 
@@ -156,7 +156,7 @@ def _knows(folder: Path, done: Played, events: Any) -> None:
     home.lake.append(events)
     found = detection(home, done)
     assert found.events > 0
-    assert found.workloads == ("docker:emulation-n0100000/web",)
+    assert found.workloads == ("docker:emulation-a0100000/web",)
     assert found.strongest is None
 
 

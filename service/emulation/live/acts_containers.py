@@ -26,6 +26,8 @@ from service.emulation.steps import (
 
 DROPPED = re.compile(r"/(?:tmp|var/tmp|dev/shm|root|opt|usr/local/bin)/\S+")
 HIDING = "kube-proxy-helper"
+INVENTED = ("quirky", "nifty", "zen", "serene", "brave", "eager", "loving", "stoic", "upbeat", "clever")
+"""How the engine begins the names that it invents."""
 LONG = 2.0
 """Seconds from which on a command lasts so long that its session is held open."""
 
@@ -43,9 +45,7 @@ def run(stage: Stage, step: Run) -> None:
 
 
 def _run(stage: Stage, step: Run, at: float, reference: str, number: int) -> None:
-    name = {"hiding": HIDING, "victim": stage.role}.get(
-        step.name, step.name
-    ) or f"{stage.project}-{len(stage.everyone)}"
+    name = {"hiding": HIDING, "victim": stage.role}.get(step.name, step.name) or _invented(stage)
     name = f"{name}-{number}" if number else name
     network = _network(stage, step.network)
     asked = ask(step.settings, stage.plan.folder, privileged=stage.options.privileged)
@@ -74,6 +74,10 @@ def _run(stage: Stage, step: Run, at: float, reference: str, number: int) -> Non
         gone = Call("DELETE", f"/containers/{name}?force=1&v=1", may_fail=True)
         stage.act(at + lives, f"{name} ends and is removed", gone, leaves="die and destroy events")
         holder.parts.append(f"(sleep {max(lives - 1, 0.2):.1f}; kill $$) &\n")
+
+
+def _invented(stage: Stage) -> str:
+    return f"{INVENTED[len(stage.everyone) % len(INVENTED)]}_wharfinger{int(stage.plan.run, 16) % 10_000}"
 
 
 def _network(stage: Stage, wanted: str) -> str:

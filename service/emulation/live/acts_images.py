@@ -50,6 +50,8 @@ def build(stage: Stage, step: Build) -> None:
         if site in stage.sinks:
             stage.sinks[site].at("http", 80, 20_000, page or "index.html")
     commands = [command.replace("curl -o", "wget -q -O") for command in step.commands]
+    for name, sink in stage.sinks.items():
+        commands = [command.replace(f"http://{name}/", f"http://{sink.address}/") for command in commands]
     lines = [f"FROM {base}", *(f"RUN ({command}) || true" for command in commands)]
     target = f"/build?version=1&t={reference}&networkmode={stage.network}&rm=1&forcerm=1&nocache=1&pull=0"
     call = Call("POST", target, one_file("Dockerfile", "\n".join(lines) + "\n"), timeout=120)

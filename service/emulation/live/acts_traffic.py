@@ -45,10 +45,8 @@ def _check_in(stage: Stage, step: Beacon) -> str | None:
         look_up = f"timeout 3 nslookup {sink.name} {stage.resolver} >/dev/null 2>&1; "
     if step.transport == "http":
         address = sink.at("http", step.port, step.received, step.uri)
-        host = name if name != sink.name else ""
-        shown = (address.replace(sink.address, sink.name) if sink.name else address).removesuffix(":80")
         return look_up + scripts.http(
-            shown, host=host, uri=step.uri, agent=agent, referrer=step.referrer, sent=step.sent
+            address.removesuffix(":80"), host=name, uri=step.uri, agent=agent, referrer=step.referrer, sent=step.sent
         )
     if step.transport in {"raw", "fake_tls"}:
         address = sink.at("raw", step.port, step.received)

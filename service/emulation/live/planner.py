@@ -111,6 +111,7 @@ def _finish(stage: Stage) -> None:
         stage.set_up(words, call, leaves="network create event, an internal network")
     made.setting += images
     if made.resolver:
+        stage.note("the run's own resolver is new to the stand-in as well: evidence of it is no evidence of the attack")
         answerer = Sink(made.resolver, stage.resolver, "", 53)
         sinks.append((answerer, stage.outside))
     for sink, network in sinks:
@@ -125,6 +126,8 @@ def _finish(stage: Stage) -> None:
         stage.set_up(words, *calls, leaves="create, network and start events, a container", name=victim.name)
     for holder in stage.everyone:
         made.files[holder.script] = _script(holder.parts, limit(stage))
+    if wanted:
+        stage.note("each sink may set addresses (NET_ADMIN), in its own network namespace, to add the one it plays")
     made.folders = list(dict.fromkeys(made.folders))
 
 
@@ -143,17 +146,18 @@ def _network(run: str, name: str, block: int | None = None) -> tuple[str, Call]:
     where = ""
     if block is not None:
         subnet = f"198.51.100.{block * 32}/27"
-        body["IPAM"] = {"Config": [{"Subnet": subnet}]}
+        body["IPAM"] = {"Config": [{"Subnet": subnet, "IPRange": f"198.51.100.{block * 32}/28"}]}
         where = f" {subnet}, addresses that no one has"
     return f"create the internal network {name}{where}", Call("POST", "/networks/create", body)
 
 
 def _sink(stage: Stage, sink: Sink, network: str, image: str) -> None:
     body = stage.body(image, ("sh", f"{SCRIPTS}/{sink.container}.sh"), network)
-    site = sink.container.rpartition("-")[2]
-    place: dict[str, object] = {"Aliases": [name for name in (sink.name, site) if name]}
-    if network == stage.outside:
+    place: dict[str, object] = {"Aliases": [sink.name]} if network == stage.inside else {}
+    if sink.container == stage.plan.resolver:
         place["IPAMConfig"] = {"IPv4Address": sink.address}
+    elif network == stage.outside:
+        body["HostConfig"]["CapAdd"] = ["NET_ADMIN"]
     body["NetworkingConfig"] = {"EndpointsConfig": {network: place}}
     stage.plan.files[f"{SCRIPTS}/{sink.container}.sh"] = _script([sink.script()], limit(stage))
     stage.plan.files |= sink.answers()

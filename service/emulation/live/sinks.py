@@ -17,8 +17,9 @@ NAMES = {
 KNOWN = "api.partner.example"
 """A name that the workload could know; borrowed, never resolved."""
 FOLDER = "/emulation"
-FIRST = 3
-"""The last byte of the first sink's address: the bridge and the resolver come before."""
+FIRST, UNLEASED = 1, 16
+"""The engine leases the lower half of the outer network; a sink adds an address of the upper half by itself, since what
+the engine leases is known as a container, and a destination outside is not."""
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Sink:
         """Make the sink of a site."""
         known = NAMES.get(site.kind, f"{name}.example")
         known = f"n{number}.{known}" if known and number > FIRST else known
-        return cls(f"wharfinger-{run}-{name}", f"198.51.100.{block * 32 + number}", known, site.port)
+        return cls(f"wharfinger-{run}-{name}", f"198.51.100.{block * 32 + UNLEASED + number}", known, site.port)
 
     def at(self, kind: str, port: int, received: float, uri: str = "") -> str:
         """Listen at a port, 0: the site's own, and return where that is.
@@ -52,7 +53,8 @@ class Sink:
 
     def script(self) -> str:
         """Return the script that the sink's container runs."""
-        lines = ["mkdir -p /www; cd /www"]
+        lines = [f"ip address add {self.address}/27 dev eth0"] if self.address[0].isdigit() else []
+        lines.append("mkdir -p /www; cd /www")
         for page, size in self.pages.items():
             parent = f"mkdir -p '{page.rpartition('/')[0]}'; " if "/" in page else ""
             lines.append(f"{parent}head -c {size} /dev/zero > '{page}'")

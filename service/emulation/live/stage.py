@@ -112,7 +112,7 @@ class Stage:
         self.resolver = ""
         if self.outside and asking and options.root:
             self.plan.resolver = f"wharfinger-{plan.run}-resolver"
-            self.resolver = f"198.51.100.{options.block * 32 + 2}"
+            self.resolver = f"198.51.100.{options.block * 32 + 14}"
             self.plan.zone |= {sink.name: sink.address for sink in self.sinks.values() if sink.name}
 
     @property
