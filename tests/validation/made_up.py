@@ -47,8 +47,8 @@ def act(workload: str, start: float, end: float) -> Act:
 def attack(number: int, workload: str, start: float, end: float, **more: object) -> Attack:
     fields = {
         "id": f"A{number:03d}", "scenario": "N01", "variant": "high", "techniques": ("T1071.001",),
-        "workload": workload, "workloads": (workload,), "start": iso(start), "end": iso(end), "reasons": ("network.beacon",),
-        "lookalikes": ("B9",),
+        "workload": workload, "workloads": (workload,), "start": iso(start), "end": iso(end),
+        "reasons": ("network.beacon",), "lookalikes": ("B9",),
     }  # fmt: skip
     return Attack(**(fields | more))  # type: ignore[arg-type]
 

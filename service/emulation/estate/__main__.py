@@ -2,22 +2,25 @@
 """Command line of the estate simulator."""
 
 import argparse
+import itertools
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from service.emulation.estate import campaign, changes, jobs, kube_life, topology, traffic
-from service.emulation.estate.engine import Engine
+from service.emulation.estate.engine import Engine, Place
 from service.emulation.estate.ids import parse_iso
+from service.emulation.estate.layouts import LAYOUTS, Layout
 from service.emulation.estate.outside import Outside
 from service.emulation.estate.registry import Registry
 from service.emulation.estate.sink import DAY, Sink
+from service.emulation.estate.vocabulary import Vocabulary
 from service.emulation.estate.wire import Wire
 from service.emulation.estate.world import Options, World
 from service.emulation.scenario import VARIANTS, library
-from service.emulation.splits import Split, streams
+from service.emulation.splits import DRAWS, Split, streams
 
 _SLICE = 500_000
 # Acts tell of what led to them, so that a slice is not over when its time is.
@@ -50,29 +53,38 @@ def arguments(argv: list[str]) -> Options:
 
 def make(options: Options) -> World:
     """Build the estate and put everything that will happen to it into the queue."""
-    random = streams(options.split, options.seed, 5)
+    random = streams(options.split, options.seed, 6)
+    names, layout = Vocabulary(options.split, random[5]), LAYOUTS[DRAWS[options.split].layout]
     key = int(random[1].integers(2**62))
-    sink = Sink(options.out, options.start, options.days, options.learn_days, key=key)
+    sink = Sink(options.out, options.start, options.days, options.learn_days, names, key=key)
     images: dict[str, str] = {}
-    hosts = max(2, min(8, options.workloads // 8))
-    engines = {f"h{n}": Engine(f"h{n}", n, sink, random[0], images) for n in range(1, hosts + 1)}
+    places = _places(layout, max(2, round(options.workloads / layout.crowd)))
     world = World(
         options,
         sink,
         Wire(sink, random[1]),
-        Outside(random[2]),
-        Registry(sink, random[3], images),
+        Outside(random[2], names),
+        Registry(sink, random[3], images, f"{layout.machines}."),
         random[4],
-        engines,
+        {place.host: Engine(place, sink, random[0], images, names) for place in places},
+        names,
+        layout,
     )
     topology.populate(world)
-    pods = round(options.workloads * 0.08)
-    if options.workloads >= 8:
-        world.cluster = kube_life.build(world, max(2, pods))
+    if pods := topology.pods(world):
+        world.cluster = kube_life.build(world, pods)
     jobs.schedule(world)
     changes.schedule(world)
     campaign.schedule(world)
     return world
+
+
+def _places(layout: Layout, count: int) -> Iterator[Place]:
+    """Name and number the machines; every network of containers is another /24."""
+    networks = (f"10.{layout.networks + number // 256}.{number % 256}" for number in itertools.count())
+    for number in range(count):
+        address = f"{layout.machines}.{4 + number // 200}.{10 + number % 200}"
+        yield Place(layout.host(number + 1), address, networks)
 
 
 def run(options: Options, prepare: Callable[[World], None] = lambda _: None) -> World:

@@ -12,12 +12,6 @@ from service.emulation.estate.ids import kube_suffix, uuid
 from service.emulation.estate.world import Service, World
 from service.emulation.steps import Attach, Copy, Exec, Recreate, Remove, Rename, Run, Silence, Update
 
-_HIDING = (
-    "kube-proxy-helper", "systemd-resolve", "node-agent", "dockerd-helper", "csi-sync", "coredns-cache",
-    "kubelet-probe", "containerd-monitor", "log-rotate", "net-watch", "disk-health", "ntp-sync", "metrics-sidecar",
-    "cert-renew",
-)  # fmt: skip
-
 
 def run(cast: Cast, now: float, step: Run) -> None:
     _run_once(cast.world, now, cast, step)
@@ -40,7 +34,7 @@ def _run_once(world: World, now: float, cast: Cast, step: Run) -> None:
 def _spec(cast: Cast, step: Run) -> Spec:
     labels, name = _labels(cast, step.labels)
     if step.name == "hiding":
-        name = str(cast.world.pick(list(_HIDING)))
+        name = str(cast.world.pick(cast.world.names.hiding))
     elif step.name == "victim":
         name = _next_name(cast)
     elif step.name:

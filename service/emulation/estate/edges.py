@@ -21,10 +21,10 @@ class Edge:
     uris: tuple[str, ...] = ("/",)
 
 
-def edges_of(world: World, service: Service) -> list[Edge]:
+def edges_of(world: World, service: Service, near: dict[str, Service] | None = None) -> list[Edge]:
     """List what this service begins, and for a web service what its visitors begin."""
     rng, size, role = world.rng, service.size, service.role
-    peers = {s.role: s for s in world.services if s.project == service.project and service.project}
+    peers = (_near(world, service) if near is None else near) if service.project else {}
     edges: list[Edge] = []
 
     def to(role: str, rate: float, shape: Shape, protocol: str, uris: tuple[str, ...] = ("/",)) -> None:
@@ -78,6 +78,10 @@ def edges_of(world: World, service: Service) -> list[Edge]:
         to("prometheus", 20, Shape(900, 20_000, 0.1), "http", ("/api/v1/query_range",))
     edges += [site_edge(service, site, rate * size, rng) for site, rate in service.sites if rate]
     return edges
+
+
+def _near(world: World, service: Service) -> dict[str, Service]:
+    return {other.role: other for other in world.services if other.project == service.project}
 
 
 def site_edge(service: Service, site: Site, rate: float, rng: np.random.Generator) -> Edge:

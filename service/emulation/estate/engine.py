@@ -2,14 +2,16 @@
 # ruff: noqa: E501 -- tables and wire forms stay in rows
 """A Docker Engine per host as its API shows it: events, inspect snapshots, addresses that are leased and reused."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from service.emulation.estate.ids import digest, engine_name, hex_id, iso_nano
+from service.emulation.estate.ids import digest, hex_id, iso_nano
 from service.emulation.estate.sink import Sink
 from service.emulation.estate.snapshots import snapshot
+from service.emulation.estate.vocabulary import Vocabulary
 
 FOREVER = 1e12
 
@@ -78,11 +80,21 @@ class Subnet:
         self.taken[int(address.rsplit(".", 1)[1])] = now + 1.0
 
 
+@dataclass(frozen=True)
+class Place:
+    """A machine: its name, its address, and where the networks of its containers come from."""
+
+    host: str
+    address: str
+    networks: Iterator[str]
+
+
 class Engine:
-    def __init__(self, host: str, number: int, sink: Sink, rng: np.random.Generator, images: dict[str, str]) -> None:
-        self.host, self.sink, self.rng, self.images = host, sink, rng, images
-        self.address = f"10.0.0.{10 + number}"
-        self._prefix = f"10.{20 + number}" if number % 2 else f"172.{16 + number % 16}"
+    def __init__(
+        self, place: Place, sink: Sink, rng: np.random.Generator, images: dict[str, str], names: Vocabulary
+    ) -> None:
+        self.host, self.address, self._networks = place.host, place.address, place.networks
+        self.sink, self.rng, self.images, self.names = sink, rng, images, names
         self.subnets: dict[str, Subnet] = {}
         self._network_ids: dict[str, str] = {}
         self.local: dict[str, str] = {}
@@ -94,7 +106,7 @@ class Engine:
 
     def subnet(self, network: str) -> Subnet:
         if network not in self.subnets:
-            self.subnets[network] = Subnet(f"{self._prefix}.{len(self.subnets)}")
+            self.subnets[network] = Subnet(next(self._networks))
         return self.subnets[network]
 
     def digest_of(self, reference: str) -> str:
@@ -136,7 +148,7 @@ class Engine:
     def create(self, spec: Spec, now: float, *, quiet: bool = False) -> Container:
         network = spec.network
         container = Container(
-            hex_id(self.rng), spec.name or engine_name(self.rng), self.host, spec, self.digest_of(spec.image), now, network,
+            hex_id(self.rng), spec.name or self.names.container(self.rng), self.host, spec, self.digest_of(spec.image), now, network,
             "" if network.startswith("container:") else self.network_id(network),
             "02:42:" + ":".join(hex_id(self.rng, 2) for _ in range(4)), hex_id(self.rng), int(self.rng.integers(700, 400_000)),
         )  # fmt: skip

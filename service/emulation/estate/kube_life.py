@@ -18,7 +18,7 @@ _DEPLOYMENTS = ("gateway", "ledger", "fraud", "notify", "quotes", "reports", "li
 def build(world: World, count: int) -> Cluster:
     """Make the namespace with `count` workloads, the last of them a CronJob, and schedule its life."""
     rng, options = world.rng, world.options
-    cluster = Cluster(world, nodes={"k1": Subnet("10.244.1"), "k2": Subnet("10.244.2")})
+    cluster = Cluster(world, nodes={f"{world.layout.nodes}{n}": Subnet(f"10.244.{n}") for n in (1, 2)})
     cluster.people = [
         Actor(f"{name}@corp.example", ("platform",), f"10.8.0.{rng.integers(10, 90)}", KUBECTL)
         for name in ("alice", "bob", "carol")
@@ -89,8 +89,7 @@ def _robots(cluster: Cluster) -> None:
         "external-secrets": (account("external-secrets", "external-secrets", "10.244.2.202", "external-secrets/v0.9"), 12, [("get", "secrets", space), ("update", "secrets", space)]),
         "metrics-server": (account("kube-system", "metrics-server", "10.244.1.203", "metrics-server/v0.7"), 12, [("list", "nodes", ""), ("list", "pods", "")]),
         "manager": (cluster.manager("endpointslice-controller"), 8, [("update", "endpointslices", space)]),
-        "k1": (cluster.kubelet("k1"), 12, [("update", "leases", "kube-node-lease"), ("patch", "nodes", "")]),
-        "k2": (cluster.kubelet("k2"), 12, [("update", "leases", "kube-node-lease"), ("patch", "nodes", "")]),
+        **{node: (cluster.kubelet(node), 12, [("update", "leases", "kube-node-lease"), ("patch", "nodes", "")]) for node in cluster.nodes},
         "ksm": (account("monitoring", "kube-state-metrics", "10.244.1.204", "kube-state-metrics/v2.12"), 2, [("list", "secrets", ""), ("list", "pods", ""), ("list", "jobs", "")]),
     }  # fmt: skip
     for service in cluster.services[:-1:2]:

@@ -15,6 +15,7 @@ class Registry:
     sink: Sink
     rng: np.random.Generator
     images: dict[str, str]
+    machines: str
     engine_agent: str = (
         "docker/20.10.24+dfsg1 go/go1.19.8 git-commit/5d6db84 kernel/6.1.0-25-amd64 os/linux arch/amd64 "
         "UpstreamClient(Docker-Client/20.10.24 \\(linux\\))"
@@ -34,7 +35,7 @@ class Registry:
                 "id": uuid(self.rng), "addr": f"{address}:{self.rng.integers(32768, 60999)}", "host": HOST,
                 "method": "PUT" if action == "push" else "GET", "useragent": agent,
             },
-            "actor": {"name": "ci"} if action == "push" and address.startswith("10.0.0.") else {},
+            "actor": {"name": "ci"} if action == "push" and address.startswith(self.machines) else {},
             "source": {"addr": "registry-1:5000", "instanceID": "a53db899-3b4b-4a62-a067-8dd013beaca4"},
         }  # fmt: skip
         self.sink.json("registry", now, {"events": [event]})

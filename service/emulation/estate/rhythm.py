@@ -80,7 +80,7 @@ def times(day: Day, rate: float, project: str, *, flat: float = 0.0, spread: flo
     """Draw times of a day at `rate` an hour at the peak; `flat` is the share that knows no rhythm."""
     rng = day.world.rng
     starts = day.bins
-    wave = flat + (1 - flat) * rhythm(starts, peak_hour=11 + len(project) % 6)
+    wave = flat + (1 - flat) * rhythm(starts, peak_hour=day.world.layout.peak - 3 + len(project) % 6)
     mean = rate * _BIN / HOUR * wave * day.mood(project) * rng.gamma(1 / spread**2, spread**2, len(starts))
     counts = rng.poisson(mean)
     return np.sort(np.repeat(starts, counts) + rng.uniform(0, _BIN, counts.sum()))

@@ -12,6 +12,7 @@ import polars as pl
 
 from service.emulation.estate import zeek
 from service.emulation.estate.ids import iso
+from service.emulation.estate.vocabulary import Vocabulary
 
 DAY = 86_400.0
 _BLOCK = 100_000
@@ -21,8 +22,9 @@ _encode = msgspec.json.encode
 class Sink:
     """Write events to `learn/` and `watch/` under `out`, one Zeek file a day, other streams appended."""
 
-    def __init__(self, out: Path, start: float, days: int, learn_days: int, *, key: int = 0) -> None:
-        self.out, self.start, self.days, self.learn_days, self.key = out, start, days, learn_days, key
+    def __init__(self, out: Path, start: float, days: int, learn_days: int, names: Vocabulary, *, key: int) -> None:
+        self.out, self.start, self.days, self.learn_days = out, start, days, learn_days
+        self.names, self.key = names, key
         self.end = start + days * DAY
         self.rows = dict.fromkeys(zeek.FIELDS, 0)
         self.lines_written = 0
@@ -45,7 +47,7 @@ class Sink:
 
     def raw(self, stream: str, epoch: float, line: bytes) -> None:
         self._serial += 1
-        self._lines[stream].append((epoch, self._serial, line))
+        self._lines[stream].append((epoch, self._serial, self.names.put(line)))
 
     def repeated(
         self, stream: str, moments: np.ndarray, identities: list[str], lines: list[tuple[float, bytes]]
@@ -54,7 +56,7 @@ class Sink:
 
         "@E", "@S" and "@N" in them stand for the moment's identity, its seconds and nanoseconds.
         """
-        parts = [(delay, _cut(line)) for delay, line in lines]
+        parts = [(delay, _cut(self.names.put(line))) for delay, line in lines]
         self._repeated[stream].append((moments, identities, parts))
 
     def rows_of(self, log: str, row: dict[str, Any]) -> None:
@@ -130,7 +132,7 @@ class Sink:
             self.rows[log] += chosen.height
             file, as_tsv = self._file(log, number), number % 3 == 1
             for block in chosen.iter_slices(_BLOCK):
-                whole = zeek.complete(log, block, self.key)
+                whole = zeek.complete(log, block, self.key, self.names.stand_ins)
                 lines = zeek.tsv(log, whole) if as_tsv else zeek.json_lines(log, whole)
                 file.write(("\n".join(lines.to_list()) + "\n").encode())
 

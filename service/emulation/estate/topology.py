@@ -2,6 +2,8 @@
 # ruff: noqa: E501 -- tables and wire forms stay in rows
 """Which services the estate has, where they run and how they are configured."""
 
+import itertools
+from collections import defaultdict
 from typing import Any
 
 from service.emulation.estate.edges import edges_of
@@ -12,43 +14,14 @@ from service.emulation.estate.sink import DAY
 from service.emulation.estate.wire import client
 from service.emulation.estate.world import Service, World
 
-_PROJECTS = [
-    "shop",
-    "blog",
-    "analytics",
-    "billing",
-    "catalog",
-    "support",
-    "media",
-    "search",
-    "loyalty",
-    "crm",
-    "booking",
-    "forum",
-    "wiki",
-    "learn",
-    "fleet",
-    "tickets",
-    "ads",
-    "survey",
-    "payroll",
-    "inventory",
-]
-_STOCK = {
-    "db": ("hub-mirror.corp.example/library/postgres", "16.3", 5432), "cache": ("redis", "7.2.5", 6379),
-    "queue": ("hub-mirror.corp.example/library/rabbitmq", "3.13-management", 5672),
-    "search": ("hub-mirror.corp.example/opensearchproject/opensearch", "2.15.0", 9200),
-}  # fmt: skip
-
 
 def populate(world: World) -> None:
-    wanted = world.options.workloads
-    infrastructure = _infrastructure(world)[: max(6, int(wanted * 0.28))]
+    wanted, layout = world.options.workloads, world.layout
+    infrastructure = _infrastructure(world)[: max(6, int(wanted * layout.infrastructure))]
     world.services += infrastructure
-    pods = max(2, round(wanted * 0.08)) if wanted >= 8 else 0
     jobs = 6 if wanted >= 40 else 3
-    room = max(5, wanted - len(infrastructure) - pods - jobs)
-    for index in range(99):
+    room = max(5, wanted - len(infrastructure) - pods(world) - jobs)
+    for index in itertools.count():
         count = min(room, int(world.rng.integers(5, 8)) if room > 8 else room)
         if count < 2:
             break
@@ -59,11 +32,17 @@ def populate(world: World) -> None:
     _edges(world)
 
 
+def pods(world: World) -> int:
+    """Return how many workloads run in Kubernetes: few, as long as there is one namespace."""
+    wanted = world.options.workloads
+    return min(8, max(2, round(wanted * world.layout.pods))) if wanted >= 8 else 0
+
+
 def _project(world: World, index: int, count: int) -> None:
     rng = world.rng
-    name = _PROJECTS[index % len(_PROJECTS)] + (str(index // len(_PROJECTS) + 1) if index >= len(_PROJECTS) else "")
+    name = world.names.project(index)
     hosts = list(world.engines)
-    home = [hosts[(index + 3 * k) % len(hosts)] for k in range(2 if index % 3 == 0 else 1)]
+    home = list(dict.fromkeys(hosts[(index + 3 * k) % len(hosts)] for k in range(2 if index % 3 == 0 else 1)))
     size = float(rng.lognormal(0, 0.5)) * (2.0 if index == 0 else 1.0)
     optional = ["worker", "queue", "admin", "search"]
     rng.shuffle(optional)
@@ -77,16 +56,17 @@ def _project(world: World, index: int, count: int) -> None:
 
 def compose(world: World, project: str, role: str, hosts: list[str], replicas: int) -> Service:
     rng = world.rng
-    own = role not in _STOCK
-    repository, tag, port = _STOCK.get(
-        role, (f"registry.corp.example/{project}/{role}", f"1.{rng.integers(2, 30)}.0", 8080)
+    stock, listens = world.layout.stock, world.layout.port
+    own = role not in stock
+    repository, tag, port = stock.get(
+        role, (f"registry.corp.example/{project}/{role}", f"1.{rng.integers(2, 30)}.0", listens)
     )
     labels = {
         "com.docker.compose.project": project, "com.docker.compose.service": role,
         "com.docker.compose.config-hash": hex_id(rng), "com.docker.compose.oneoff": "False",
         "com.docker.compose.version": "2.27.1", "com.docker.compose.project.working_dir": f"/srv/{project}",
     }  # fmt: skip
-    env = {"TZ": "UTC", "APP_ENV": "production", "LOG_LEVEL": "info"} | _environment(role)
+    env = {"TZ": "UTC", "APP_ENV": "production", "LOG_LEVEL": "info"} | _environment(role, listens)
     if own:
         labels["org.opencontainers.image.source"] = f"https://git.corp.example/{project}/{role}"
         env["RELEASE"] = tag
@@ -99,13 +79,13 @@ def compose(world: World, project: str, role: str, hosts: list[str], replicas: i
         "Binds": [f"{project}_{role}-data:/var/lib/data"] if role in {"db", "queue", "search"} else None,
     }  # fmt: skip
     if role == "web":
-        settings["PortBindings"] = {"8080/tcp": [{"HostIp": "", "HostPort": str(rng.integers(20_000, 29_999))}]}
+        settings["PortBindings"] = {f"{listens}/tcp": [{"HostIp": "", "HostPort": str(rng.integers(20_000, 29_999))}]}
     health = {"db": "pg_isready -U app", "cache": "redis-cli ping", "queue": "rabbitmq-diagnostics -q ping"}.get(
         role, ""
     )
     template = Spec(
         repository, network=f"{project}_default", labels=labels, env=env, settings=settings, ports=(port,), health=health,
-        user="" if role in _STOCK else "10001", command=_command(role),
+        user="10001" if own else "", command=_command(role),
     )  # fmt: skip
     service = Service(
         f"docker:{project}/{role}",
@@ -125,7 +105,7 @@ def compose(world: World, project: str, role: str, hosts: list[str], replicas: i
     if role in {"api", "worker", "web"}:
         rates = {"api": (2.0, 12.0), "worker": (2.0, 14.0), "web": (0.4, 3.0)}[role]
         service.sites = [
-            (world.outside.vendor(), float(rng.uniform(*rates)))
+            (world.outside.usual(), float(rng.uniform(*rates)))
             for _ in range(int(rng.integers(0 if role == "web" else 1, 4)))
         ]
     if role == "db" and rng.random() < 0.15:
@@ -133,14 +113,14 @@ def compose(world: World, project: str, role: str, hosts: list[str], replicas: i
             (world.outside.site(f"dr-{project}.standby.example", 1, port=5432 if rng.random() < 0.5 else 443), 4.0)
         ]
     if role in {"api", "search", "queue"} and rng.random() < 0.3:
-        service.heartbeat = world.outside.vendor()
+        service.heartbeat = world.outside.usual()
     return service
 
 
-def _environment(role: str) -> dict[str, str]:
+def _environment(role: str, port: int) -> dict[str, str]:
     return {
-        "db": {"POSTGRES_USER": "app", "PGDATA": "/var/lib/data/pg"}, "api": {"DB_HOST": "db", "CACHE_HOST": "cache", "PORT": "8080"},
-        "web": {"API_URL": "http://api:8080", "PORT": "8080"}, "worker": {"QUEUE_URL": "amqp://queue", "CONCURRENCY": "4"},
+        "db": {"POSTGRES_USER": "app", "PGDATA": "/var/lib/data/pg"}, "api": {"DB_HOST": "db", "CACHE_HOST": "cache", "PORT": str(port)},
+        "web": {"API_URL": f"http://api:{port}", "PORT": str(port)}, "worker": {"QUEUE_URL": "amqp://queue", "CONCURRENCY": "4"},
     }.get(role, {})  # fmt: skip
 
 
@@ -237,7 +217,7 @@ def _infrastructure(world: World) -> list[Service]:
         compose(world, "monitoring", "grafana", [mid], 1), compose(world, "monitoring", "alertmanager", [mid], 1),
         _swarm(world, "mailer", hosts[:2], "registry.corp.example/platform/mailer", replicas=2, role="worker"),
         _plain(world, "portainer", hosts[0], "portainer/portainer-ce", tag="2.20.3", settings=sock),
-        _plain(world, "cadvisor", mid, "gcr.io/cadvisor/cadvisor", settings={"Privileged": True, "Binds": ["/:/rootfs:ro", "/sys:/sys:ro"]}),
+        _cadvisor(world, mid),
         _plain(world, "vpn", hosts[1 % len(hosts)], "linuxserver/wireguard", settings={"CapAdd": ["NET_ADMIN"], "Devices": [{"PathOnHost": "/dev/net/tun", "PathInContainer": "/dev/net/tun", "CgroupPermissions": "rwm"}]}),
         _plain(world, "mirror-cache", hosts[2 % len(hosts)], f"{mirror}/sonatype/nexus3", tag="3.70.1"),
     ]  # fmt: skip
@@ -245,7 +225,26 @@ def _infrastructure(world: World) -> list[Service]:
         if service.workload == "docker:image-resizer" or service.name == "mailer":
             service.sites = [(world.outside.vendor(), 8.0)]
     shipper.sites = [(world.outside.site("logs.collector.example", 4), 0.0)]
+    return services + _further(world, hosts[8:])
+
+
+def _further(world: World, hosts: list[str]) -> list[Service]:
+    """List what a larger estate has more of, as it has more machines."""
+    sock = {"Binds": ["/var/run/docker.sock:/var/run/docker.sock"]}
+    services = []
+    for number, host in enumerate(hosts):
+        if number % 3 == 0:
+            services.append(_cadvisor(world, host))
+        if number % 12 == 5:
+            services.append(_plain(world, "ci-runner", host, "gitlab/gitlab-runner", settings=sock))
+        if number % 20 == 10:
+            services.append(_plain(world, "trivy", host, "aquasec/trivy", tag="0.53.0", settings=sock))
     return services
+
+
+def _cadvisor(world: World, host: str) -> Service:
+    settings = {"Privileged": True, "Binds": ["/:/rootfs:ro", "/sys:/sys:ro"]}
+    return _plain(world, "cadvisor", host, "gcr.io/cadvisor/cadvisor", settings=settings)
 
 
 def _first_containers(world: World, service: Service) -> None:
@@ -256,5 +255,8 @@ def _first_containers(world: World, service: Service) -> None:
 
 
 def _edges(world: World) -> None:
+    peers: dict[str, dict[str, Service]] = defaultdict(dict)
     for service in world.services:
-        world.edges += edges_of(world, service)
+        peers[service.project][service.role] = service
+    for service in world.services:
+        world.edges += edges_of(world, service, peers[service.project])

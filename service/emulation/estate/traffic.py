@@ -27,6 +27,8 @@ def steady(world: World, low: float, high: float) -> None:
     day = Day(world, low, high, world.moods)
     if low == world.options.start:
         _set_scale(day)
+    for service in world.services:
+        service.leases = [lease for lease in service.leases if lease.end > low]
     for edge in world.edges:
         edge_traffic(day, edge, world.scale)
     routine.fixed(day)

@@ -11,10 +11,12 @@ import numpy as np
 
 from service.emulation.estate.engine import Container, Engine, Lease, Spec
 from service.emulation.estate.ids import digest, iso, swarm_id
+from service.emulation.estate.layouts import Layout
 from service.emulation.estate.lookalikes import lookalike
 from service.emulation.estate.outside import Outside
 from service.emulation.estate.registry import Registry
 from service.emulation.estate.sink import DAY, Sink
+from service.emulation.estate.vocabulary import Vocabulary
 from service.emulation.estate.wire import Client, Site, Wire
 from service.emulation.labels import Lookalike
 from service.emulation.scenario import Variant
@@ -101,6 +103,8 @@ class World:
     registry: Registry
     rng: np.random.Generator
     engines: dict[str, Engine]
+    names: Vocabulary
+    layout: Layout
     services: list[Service] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     cluster: Any = None

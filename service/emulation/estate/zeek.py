@@ -74,10 +74,14 @@ def header(log: str, opened: str) -> str:
     )
 
 
-def complete(log: str, kept: pl.DataFrame, key: int) -> pl.DataFrame:
-    """Give rows all their fields."""
+_NAMING = {"query", "answers", "server_name", "host", "user_agent", "subject", "issuer"}
+
+
+def complete(log: str, kept: pl.DataFrame, key: int, names: dict[str, str]) -> pl.DataFrame:
+    """Give rows all their fields, and the estate's own names in the place of others."""
     uid = pl.Series("uid", flow_uids(kept["uid"].to_numpy(), key)).cast(pl.String)
-    return kept.with_columns(uid).with_columns(_COMPLETE[log]()).select(list(FIELDS[log]))
+    own = [pl.col(name).str.replace_many(names) for name in kept.columns if name in _NAMING]
+    return kept.with_columns(uid).with_columns(*own, *_COMPLETE[log]()).select(list(FIELDS[log]))
 
 
 def _conn() -> list[pl.Expr]:
