@@ -95,7 +95,10 @@ HOST = Victim(kind="host")
 
 
 def test_a_stage_on_the_foothold_waits_for_it_and_makes_none_of_its_own(world: World, heard: Heard) -> None:
-    late = chain(Stage(scenario="I01"), Stage(scenario="N01", at=60, on="foothold"), victim=HOST)
+    late = chain(
+        Stage(scenario="I01"), Stage(scenario="N01", at=60, on="foothold"),
+        Stage(scenario="N18", at=660, on="foothold"), victim=HOST,
+    )  # fmt: skip
     play_chain(world, world.options.watch, late, "low")
     world.run_until(world.options.end)
     ((ran, _, step, container),) = heard.of(Run)
@@ -103,6 +106,8 @@ def test_a_stage_on_the_foothold_waits_for_it_and_makes_none_of_its_own(world: W
     assert step.image == "evil/tool:latest"
     assert where is container
     assert container.started < beaten <= ran + 61
+    ((sent, *_),) = heard.of(Upload)
+    assert 500 < sent - beaten < 700
     assert cast.address("foothold") == container.address
 
 

@@ -39,9 +39,10 @@ def play_chain(world: World, now: float, scenario: Scenario, variant: Variant, d
     pace = min(1.0, max(0.0, world.options.end - now - HOUR) / lasting)
     cast = Cast(world, scenario, variant, now)
     choose(cast, pace * lasting)
+    first = min((stage.at for stage in scenario.stages if stage.on == "foothold"), default=0.0)
     for stage, steps in stages:
         paced = tuple(structs.replace(step, at=pace * step.at) for step in steps)
-        world.at(now + pace * stage.at, _stage, cast, stage, paced)
+        world.at(now + pace * stage.at, _stage, cast, stage, paced, pace * (stage.at - first))
     return cast
 
 
@@ -77,13 +78,15 @@ def _steps(chain: Scenario, stage: Stage, variant: Variant, draw: Drawing) -> St
     )
 
 
-def _stage(world: World, now: float, chain: Cast, stage: Stage, steps: Steps) -> None:
+def _stage(world: World, now: float, chain: Cast, stage: Stage, steps: Steps, after: float) -> None:
+    """Begin a stage; one on the foothold not before there is one, and then as long `after` as the chain wants it."""
     if stage.lookalike:
         _BENIGN[stage.lookalike](chain, now)
         return
     foothold = next((part.foothold for part in reversed(chain.parts) if part.foothold), None)
-    if stage.on == "foothold" and (foothold is None or foothold.started > now):
-        world.at(now + MINUTE, _stage, chain, stage, steps)
+    if stage.on == "foothold" and (foothold is None or foothold.started + after > now):
+        again = now + MINUTE if foothold is None else foothold.started + after + 1
+        world.at(again, _stage, chain, stage, steps, after)
         return
     part = Cast(
         world, library()[stage.scenario], chain.variant, now, victim=chain.victim, host=chain.host, foothold=foothold,

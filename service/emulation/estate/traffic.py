@@ -60,12 +60,12 @@ def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
     ts = times(day, edge.rate * scale, project, flat=0.25 if edge.protocol in {"amqp", "tls"} else 0.05)
     src = day.of(edge.source).pick(ts, rng) if edge.source else world.outside.client_addresses(len(ts))
     dst = day.of(edge.target).pick(ts, rng) if isinstance(edge.target, Service) else edge.target.at(ts)
-    up = (src != "") & (dst != "")
+    up = (src != "") & (dst != "") & (ts >= edge.since)
     ts, src, dst = ts[up], src[up], dst[up]
     if not len(ts):
         return
     sizes = edge.shape.draw(rng, len(ts))
-    if isinstance(edge.target, Site) and edge.protocol == "tls":
+    if isinstance(edge.target, Site):
         world.wire.to_site(ts, src, edge.target, edge.source.client, sizes)  # type: ignore[union-attr]
     elif edge.protocol == "http":
         _requests(world, edge, (ts, src, dst), sizes)
@@ -73,7 +73,7 @@ def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
         meshes.speak(world, edge, (ts, src, dst), sizes)
     else:
         state = np.where(rng.random(len(ts)) < 0.004, "RSTO", "SF").astype(object)
-        service = None if edge.protocol in {"websocket", "peer"} else edge.protocol
+        service = None if edge.protocol == "websocket" else edge.protocol
         world.wire.connections(ts, src, dst, edge.port, sizes=sizes, service=service, state=state)
 
 
