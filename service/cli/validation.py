@@ -127,8 +127,8 @@ def _chains(report: Report) -> None:
     columns = ("id", "chain", "variant", "bits", "rank", "fired", "best -> joined", "place", "incident", "")
     terminal.table(columns, rows, right=("bits", "rank"))
     terminal.say(
-        "fired: parts caught at each rate; place: of the best part -> of all joined, among what untouched workloads show "
-        "in as many hours; incident: the first that shows it (how many it falls into)"
+        "fired: parts caught at each rate; place: of the best part -> of all joined, among what untouched workloads "
+        "show in as many hours; incident: the first that shows it (how many it falls into)"
     )
 
 
