@@ -137,10 +137,13 @@ def test_gaps_of_a_beat_are_what_was_asked_for() -> None:
 
 
 def test_echoes_have_no_history_in_either_form_of_the_log(tmp_path: Path) -> None:
-    row = dict.fromkeys(zeek.CONN, 0) | {"ts": 1.0, "uid": "C1", "proto": "icmp", "service": None, "history": None}
-    row |= {"duration": 1.5, "id.orig_h": "10.21.0.2", "id.resp_h": "203.0.113.9", "id.orig_p": 8, "conn_state": "OTH"}
-    rows = [[row[field] for field in zeek.CONN]]
-    logs = {"conn.log": zeek.header("conn", "") + zeek.tsv(rows), "conn.json": zeek.json_lines("conn", rows)}
+    row = {"ts": 1.0, "uid": 1, "id.orig_h": "10.21.0.2", "id.orig_p": 8, "id.resp_h": "203.0.113.9", "id.resp_p": 0}
+    row |= {"proto": "icmp", "service": None, "duration": 1.5, "orig_bytes": 0, "resp_bytes": 0, "conn_state": "OTH"}
+    rows = zeek.complete("conn", pl.DataFrame([row | {"packets": 3}], schema=zeek.KEPT["conn"]), 1, {})
+    logs = {
+        "conn.log": zeek.header("conn", "") + zeek.tsv("conn", rows)[0] + "\n",
+        "conn.json": zeek.json_lines("conn", rows)[0] + "\n",
+    }
 
     for name, text in logs.items():
         assert "None" not in text

@@ -48,7 +48,10 @@ def _set_scale(day: Day) -> None:
     share = float(np.mean(rhythm(spans)))
     rows = {"tls": 2.7, "http": 2.0, "mesh": 2.0}
     raw = sum(edge.rate * rows.get(edge.protocol, 1.0) * share * 24 * options.days for edge in world.edges)
-    fixed = world.sink.pending() * (options.end - options.start) / (day.high - day.low) * 0.9 + 0.27 * options.flows
+    told = world.sink.pending() * (options.end - options.start) / (day.high - day.low) * 0.9
+    # Probes, shipping and the crawler take a share of what is asked for; heartbeats keep their beat.
+    beating = sum(len(service.containers) for service in world.services if service.heartbeat)
+    fixed = told + 0.23 * options.flows + 2.4 * beating * options.days * DAY / routine.HEARTBEAT
     rushes = 1.17  # the mean of `mood` and of the tails of `times`
     world.scale = max(0.02, (options.flows - fixed) / raw / rushes)
 
