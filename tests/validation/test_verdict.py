@@ -37,12 +37,6 @@ def blind_to_workloads(told: Trial) -> NDArray[np.float64]:
     return strongest[slots]
 
 
-def blind_to_time(told: Trial) -> NDArray[np.float64]:
-    """Give every window the median of its workload."""
-    medians = [np.median(told.scored.bits[told.scored.who == who]) for who in range(len(told.scored.names))]
-    return np.array(medians)[told.scored.who]
-
-
 def alarming(told: Trial) -> NDArray[np.float64]:
     """Find every attack, and cry at ten times as much beside it."""
     random = np.random.default_rng(7)
@@ -58,7 +52,7 @@ def judged(told: Trial, bits: NDArray[np.float64]) -> Report:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("broken", [constant, random, shuffled, blind_to_workloads, blind_to_time, alarming])
+@pytest.mark.parametrize("broken", [constant, random, shuffled, blind_to_workloads, alarming])
 def test_a_broken_detector_fails(real: Trial, broken: Detector) -> None:
     report = judged(real, broken(real))
 
