@@ -48,6 +48,8 @@ format: .venv/dev.stamp ## put the code into the one format, repair what ruff ca
 
 bench: .venv/dev.stamp ## every benchmark, with ratios against a peer measured in the same run
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for main in benchmarks/*/__main__.py; do name=benchmarks.$$(basename "$$(dirname "$$main")"); \
+		echo "== $$name"; $(BIN)/python -m "$$name" || exit 1; done
 
 docs: .venv/dev.stamp ## write the generated pages, and hold all documentation against the code
 	$(BIN)/python -m service.settings > docs/settings.md

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from data.capture.api import EventStream, request
+from service.emulation.live.api import EventStream, request
 
 NEEDED = {
     "dockerd": "docker.io",

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from data.capture.api import EventStream, request
 from data.capture.engine import Engine
 from data.capture.estate import HOST, NETWORKS
+from service.emulation.live.api import EventStream, request
 
 INSPECTED = {"create", "start", "update", "rename", "die"}
 HIDDEN = {"world"}

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from data.capture.flows import ACK, SYN, Flow
+from service.emulation.live.flows import ACK, SYN, Flow
 
 FIELDS = """
     frame.time_epoch ip.src ip.dst ip.proto ip.len tcp.srcport tcp.dstport tcp.stream tcp.flags tcp.len udp.srcport

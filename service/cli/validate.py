@@ -1,6 +1,7 @@
 """`wharfinger validate`: what the detector catches, at what noise, on estates whose ground truth is known."""
 
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import click
@@ -51,7 +52,7 @@ def command(
     shape: str,
     quick: bool,
 ) -> int:
-    """Measure what the detector catches and at what noise.
+    """Measure what is caught, and at what noise.
 
     Writes estates whose ground truth is known, learns each as a refresh does, scores what follows and judges the
     alerts: by scenario, against benign lookalikes, chains, sweeps, and through worse sensors. The report is stored as
@@ -76,6 +77,9 @@ def command(
         sys.stdout.buffer.write(report.to_json())
     else:
         show(report)
-        steps = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in done.seconds.items() if seconds >= 1)
+        spent: dict[str, float] = defaultdict(float)
+        for step, seconds in done.seconds.items():
+            spent[step.partition(":")[0]] += seconds
+        steps = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in spent.items() if seconds >= 1)
         terminal.say(f"\nReport: {folder / PAGE} ({steps or 'under a second'})")
     return 0 if report.passed else FAILURE

@@ -96,12 +96,13 @@ def _missed(report: Report) -> None:
     lost = missed(report)
     if not lost:
         return
-    terminal.heading("\nMissed at one a day, and what is known of why")
-    rows = [
-        (row.scenario, row.variant, f"{row.caught[ONE]} of {row.runs}", row.name, Text(why, style="dim"))
-        for row, why in lost
-    ]
-    terminal.table(("id", "variant", "caught", "scenario", "why"), rows, below=True)
+    full = [(row, why) for row, why in lost if row.variant == FULL]
+    terminal.heading("\nMissed at full strength at one a day, and what is known of why")
+    rows = [(row.scenario, f"{row.caught[ONE]} of {row.runs}", row.name, Text(why, style="dim")) for row, why in full]
+    terminal.table(("id", "caught", "scenario", "why"), rows, below=True)
+    others = dict.fromkeys(row.scenario for row, _ in lost if row.variant != FULL)
+    if others:
+        terminal.say(f"missed dampened: {', '.join(others)} (why stands in the report's page)")
 
 
 def _chains(report: Report) -> None:
@@ -118,13 +119,17 @@ def _chains(report: Report) -> None:
             _counts(row.fired) + f" of {row.stages}",
             f"{row.best:.1f} -> {row.joined:.1f}",
             f"{row.best_place} -> {row.joined_place}",
-            (f"{row.incident}" if row.incident else "-") + (f" of {row.incidents}" if row.incidents > 1 else ""),
+            f"{row.incident} ({row.incidents})" if row.incident else "-",
             _passes("stays low" if row.low else "LOUD", good=row.low) if row.benign else "",
         )
-        for row in report.chains
+        for row in sorted(report.chains, key=lambda row: (row.scenario, row.variant != FULL, row.estate))
     ]
     columns = ("id", "chain", "variant", "bits", "rank", "fired", "best -> joined", "place", "incident", "")
     terminal.table(columns, rows, right=("bits", "rank"))
+    terminal.say(
+        "fired: parts caught at each rate; place: of the best part -> of all joined, among what untouched workloads "
+        "show in as many hours; incident: the first that shows it (how many it falls into)"
+    )
 
 
 def _counts(counts: Counts) -> str:

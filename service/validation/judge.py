@@ -21,6 +21,7 @@ GRACE = 3600.0
 DAY = 86_400.0
 PER = 100  # workloads that a rate of false alerts is stated for
 UNNAMED = "ip:"  # an address that nobody leased is no workload: a scan would make hundreds, and so allow more noise
+SLACK = 0.1  # of an alert: the last window of a day is never closed, and two days must allow twice what one does
 _WINDOW = WINDOW.total_seconds()
 _APART = GAP.total_seconds() + _WINDOW  # from start to start
 
@@ -164,9 +165,9 @@ class Judge:
                 counts.append(every)
         return Curve(np.array(thresholds), np.array(false_counts, np.int64), np.array(counts, np.int64))
 
-    def allowed(self, rate: float) -> float:
+    def allowed(self, rate: float) -> int:
         """Return the false alerts of the whole span that `rate` a day and 100 workloads allows."""
-        return rate * self.days * self.workloads / PER
+        return int(rate * self.days * self.workloads / PER + SLACK)
 
     def threshold(self, rate: float) -> float:
         """Return the lowest threshold that keeps to `rate` false alerts a day and 100 workloads."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -87,9 +88,9 @@ class Scored:
 
     def bounds(self, workload: str) -> tuple[int, int]:
         """Give the first row of a workload and the row after its last; the same twice for one without windows."""
-        name = workload.lower()
-        number = int(np.searchsorted(np.array(self.names), name)) if self.names else 0
-        if number >= len(self.names) or self.names[number] != name:
-            return 0, 0
-        low, high = np.searchsorted(self.who, [number, number + 1])
-        return int(low), int(high)
+        return self._spans.get(workload.lower(), (0, 0))
+
+    @cached_property
+    def _spans(self) -> dict[str, tuple[int, int]]:
+        edges = np.searchsorted(self.who, np.arange(len(self.names) + 1)).tolist()
+        return {name: (edges[number], edges[number + 1]) for number, name in enumerate(self.names)}

@@ -18,7 +18,7 @@ from features.lake import Lake
 
 SNAPSHOTS, ENGINE, AUDIT = "docker_inspect", "docker_events", "kubernetes_audit"
 NAMES = ("server_name", "ja3", "ja4", "alpn", "uri", "user_agent", "query")  # what encryption hides of traffic
-_HOSTS = "10.254.0."  # stands for the hosts' own addresses, where all of their containers hide behind one
+_HOSTS = "10.254."  # stands for the hosts' own addresses, where all of their containers hide behind one
 
 _traffic = pl.col("kind").is_in(TRAFFIC)
 
@@ -105,7 +105,7 @@ def _polled(events: pl.DataFrame, seen: Seen, *, seconds: int) -> pl.DataFrame:
 
 def _behind_hosts(events: pl.DataFrame, seen: Seen) -> pl.DataFrame:
     """Replace the addresses of containers by one of their host's, at both ends."""
-    own = {host: f"{_HOSTS}{number}" for number, host in enumerate(seen.hosts, 1)}
+    own = {host: f"{_HOSTS}{number // 250}.{1 + number % 250}" for number, host in enumerate(seen.hosts)}
     for end in ("src_ip", "dst_ip"):
         events = (
             events.sort("ts", "event_id")

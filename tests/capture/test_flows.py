@@ -1,6 +1,6 @@
 import pytest
 
-from data.capture.flows import ACK, FIN, RST, SYN, Flow
+from service.emulation.live.flows import ACK, FIN, RST, SYN, Flow
 
 ORIGIN, ANSWER = ("172.28.10.2", 40000), ("198.51.100.10", 443)
 HANDSHAKE = [(ORIGIN, SYN, 0), (ANSWER, SYN | ACK, 0), (ORIGIN, ACK, 0), (ORIGIN, ACK, 100), (ANSWER, ACK, 2000)]

@@ -100,8 +100,7 @@ def run(
     if later is not None:
         world.at(cast.begin + 300, later, cast)
     world.run_until(world.options.end)
-    for day in range(2):
-        world.sink.flush(day)
+    world.sink.close()
     batches = list(read_events([folder]))
     assert not [reject for batch in batches for reject in batch.rejects]
     every = pl.concat([batch.events for batch in batches])

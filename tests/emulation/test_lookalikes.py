@@ -63,7 +63,7 @@ def test_every_kind_of_the_catalogue_happens_before_and_after_the_split(lived: L
 def test_every_label_ends_after_it_begins_and_names_somebody(lived: Lived) -> None:
     for label in lived.world.ledger.lookalikes:
         assert parse_iso(label.end) >= parse_iso(label.start), label
-        assert label.workload.split(":", 1)[0] in {"docker", "k8s", "k8s-actor", "host"}, label
+        assert label.workload.split(":", 1)[0] in {"docker", "k8s", "k8s-actor", "host", "ip"}, label
 
 
 def test_an_act_without_a_kind_is_refused() -> None:
@@ -88,7 +88,8 @@ def test_pods_try_search_paths_and_the_shippers_ask_for_names_of_addresses(lived
     missing = [row for row in asked if row["rcode_name"] == "NXDOMAIN"]
     assert sum(".svc.cluster.local" in row["query"] for row in missing) > 20
     assert sum(row["qtype_name"] == "PTR" for row in asked) > 20
-    random = [row["query"].split(".")[0] for row in asked if row["query"].endswith(".cdn.edgecast.example")]
+    own = lived.world.names.stand_ins["edgecast.example"]
+    random = [row["query"].split(".")[0] for row in asked if row["query"].endswith(f".cdn.{own}")]
     assert random
     assert len(set(random)) == len(random)
     assert min(map(len, random)) > 20
@@ -115,6 +116,20 @@ def test_a_nested_build_is_privileged_or_kaniko_and_pushes(lived: Lived, side: s
         if entry["action"] == "push"
     ]
     assert "kaniko/v1.23.2" in agents
+
+
+def test_a_nightly_build_moves_its_tag_and_no_release_is_built_twice(lived: Lived) -> None:
+    pushed = Counter(
+        (entry["target"]["repository"], entry["target"]["tag"])
+        for side in SIDES
+        for envelope in lived.lines(side, "registry.")
+        for entry in envelope["events"]
+        if entry["action"] == "push"
+    )
+    attacked = {workload for cast in lived.world.ledger.casts for workload in cast.workloads}
+    twice = {f"docker:{repository}" for (repository, tag), count in pushed.items() if count > 1 and tag != "nightly"}
+    assert pushed["platform/smoke-tests", "nightly"] == 3
+    assert twice <= attacked
 
 
 @pytest.mark.parametrize("side", SIDES)

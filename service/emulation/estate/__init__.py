@@ -15,10 +15,11 @@ The same options give the same bytes. `DIR/learn` and `DIR/watch` hold what a co
 
 How it works: everything that happens is an act in one queue ordered by time (`world`). Acts go through an `engine` per
 host or the Kubernetes `kube.Cluster`, which lease addresses and write events, and through the `wire`, which writes
-flows. Steady traffic (`traffic`, `routine`) is drawn a day at a time from who was up when, then the day is sorted and
-written by the `sink` and forgotten. `topology` and `edges` say what exists, `releases`, `changes`, `jobs` and
+flows. Steady traffic (`traffic`, `routine`) is drawn a day or a part of one at a time from who was up when; the `sink`
+sorts and writes what is over, and forgets it. `topology` and `edges` say what exists, `releases`, `changes`, `jobs` and
 `kube_life` what healthy people and robots do, `oddities` what else resembles attacks in a large estate, `campaign`
-which scenarios of the library are played, when and how loud; `play` plays one, with a `cast` and the acts of `acts_*`.
+which scenarios of the library are played, when and how loud; `play` and `chains` play one, with a `cast` and the acts of
+`acts_*`. `vocabulary` and `layouts` give an estate the names and the shape of its split.
 
 Left out: replies of services that are down (a client simply sends nothing), image layers and histories, IPv6,
 packet loss, clock skew between hosts, ARP, connections of the API server, and sensor gaps. All values are synthetic;

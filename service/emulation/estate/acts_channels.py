@@ -9,7 +9,7 @@ import numpy as np
 from service.emulation.estate.cast import Cast
 from service.emulation.estate.ids import Objects, base32_labels
 from service.emulation.estate.speaking import Turn, beat, resolve, speak
-from service.emulation.estate.wire import RESOLVER, Site
+from service.emulation.estate.wire import Site
 from service.emulation.steps import Echo, Lookups, Relay, Scan
 
 _PUBLIC_RESOLVER = "8.8.8.8"
@@ -22,12 +22,12 @@ _SUBNETS = 7
 
 def lookups(cast: Cast, now: float, step: Lookups) -> None:
     zone = ".".join(cast.sites[step.to].name.rsplit(".", 2)[-2:])
-    server = _PUBLIC_RESOLVER if step.resolver == "public" else RESOLVER
+    server = _PUBLIC_RESOLVER if step.resolver == "public" else cast.world.wire.resolver
     ts = beat(cast.rng, now, step.lasting, 3600.0 / step.per_hour, 0.4)
     cast.notes.append(f"{len(ts)} names under {zone}")
     speak(cast, step.on, ts, partial(_ask, cast, step, zone, server))
-    if server == RESOLVER:
-        cast.shows(f"ip:{RESOLVER}")
+    if step.resolver != "public":
+        cast.shows(f"ip:{server}")
 
 
 def _ask(cast: Cast, step: Lookups, zone: str, server: str, turn: Turn) -> None:

@@ -85,14 +85,16 @@ def _speaker(cast: Cast, step: Registry) -> tuple[str, str]:
     world = cast.world
     if step.source == "outside":
         return f"10.8.0.{cast.rng.integers(20, 240)}", step.agent or _PUSHER
-    host = world.role("ci-runner")[0].hosts[0] if step.source == "ci" else cast.host
+    runners = world.role("ci-runner")
+    host = runners[0].hosts[0] if step.source == "ci" and runners else cast.host
     return world.engines[host].address, step.agent or world.registry.engine_agent
 
 
 def _unread(cast: Cast, count: int) -> list[str]:
     """List images of the own registry, those first that the machine does not run."""
     here = {s.image for s in cast.world.services if cast.host in s.hosts}
-    own = sorted({s.image for s in cast.world.services if s.repository.startswith(HOST)}, key=lambda i: (i in here, i))
+    images = {s.image for s in cast.world.services}
+    own = sorted({i for i in images if i.startswith(HOST)} or images, key=lambda i: (i in here, i))
     return [own[number % len(own)] for number in range(count)]
 
 
@@ -161,7 +163,7 @@ def _commit(cast: Cast, now: float, reference: str) -> None:
     cast.made = engine.local[reference] = digest(cast.rng)
     engine.of(container, "pause", now)
     engine.emit("image", "tag", cast.made, {"name": reference}, now + 0.06)
-    engine.of(container, "commit", now + 0.06, comment="", imageID=cast.made, imageRef=reference)
+    engine.of(container, "commit", now + 0.061, comment="", imageID=cast.made, imageRef=reference)
     engine.of(container, "unpause", now + 0.07)
     cast.shows(workload_of(container), f"host:{container.host}")
 

@@ -5,8 +5,9 @@ import numpy as np
 from service.emulation.estate.engine import Spec
 from service.emulation.estate.ids import hex_id, uuid
 from service.emulation.estate.jobs import finish, short_flows
+from service.emulation.estate.sink import DAY
 from service.emulation.estate.wire import Shape, client
-from service.emulation.estate.world import World
+from service.emulation.estate.world import HOUR, World
 
 _BUILDERS = (("gcr.io/kaniko-project/executor:v1.23.2", False), ("docker:27-dind", True))
 _KANIKO = client("kaniko/v1.23.2")
@@ -47,6 +48,26 @@ def _pushed(world: World, now: float, repository: str, tag: str, address: str) -
     world.new_tag(repository, tag, now, address=address, agent=_KANIKO.agent)
 
 
+def nightly_builds(world: World) -> None:
+    """Have the CI put other content under the same tag every night, and a job run from it."""
+    host = world.pick(list(world.engines))
+    for day in range(world.options.days):
+        moment = world.options.start + day * DAY + 2.5 * HOUR + float(world.rng.uniform(0, 300))
+        world.at(moment, _build_by_night, host)
+
+
+def _build_by_night(world: World, now: float, host: str) -> None:
+    runners = world.role("ci-runner")
+    address = world.engines[runners[0].hosts[0]].address if runners else world.engines[host].address
+    repository = "registry.corp.example/platform/smoke-tests"
+    world.new_tag(repository, "nightly", now, address=address, agent=world.registry.engine_agent)
+    world.pull(host, f"{repository}:nightly", now + 60)
+    spec = Spec(f"{repository}:nightly", "smoke-tests", command=["pytest", "-q"], settings={"AutoRemove": True})
+    job = world.engines[host].run(spec, now + 64)
+    world.at(job.started + float(world.rng.uniform(60, 300)), finish, job)
+    world.ledger.lookalike("nightly_build", f"docker:{host}/smoke-tests", now, job.started + 300)
+
+
 def prepull_everywhere(world: World, now: float) -> None:
     """Fetch the next release's images on every machine at once, in the namespace by a DaemonSet that does nothing."""
     images = sorted({s.image for s in world.services})
@@ -54,7 +75,8 @@ def prepull_everywhere(world: World, now: float) -> None:
         count = min(len(images), int(world.rng.integers(3, 9)))
         for number, reference in enumerate(world.rng.choice(images, count, replace=False).tolist()):
             world.pull(host, reference, now + 1 + number * float(world.rng.uniform(1, 4)))
-        world.ledger.lookalike("prepull", f"host:{host}", now, now + 40)
+        for workload in (f"host:{host}", f"ip:{world.engines[host].address}"):
+            world.ledger.lookalike("prepull", workload, now, now + 40)
     if world.cluster is None:
         return
     cluster, service = world.cluster, world.pick(world.cluster.services[:-1])

@@ -1,11 +1,10 @@
 """Which scenarios are played, when, on whom and how loud; and what became of them: the ground truth."""
 
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 
 import msgspec
 
+from service.emulation.estate import chains
 from service.emulation.estate.cast import Cast
 from service.emulation.estate.ids import iso
 from service.emulation.estate.play import ACTS, play
@@ -23,7 +22,6 @@ IMPORTANT = (
     "E08",
 )  # fmt: skip
 SMALL = 40
-_CHAINS = "service.emulation.estate.chains"
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,10 @@ def schedule(world: World) -> None:
     slots = [low + (place + float(rng.uniform(0.1, 0.9))) * step for place in range(len(planned))]
     waiting = []
     for item in planned:
-        parts = _parts(item.scenario)
-        variation = Variation([part for part, _ in parts], DRAWS[options.split].spread, rng)
-        if _lasting(parts, item.variant, variation) > high - low:
+        variation = Variation(_parts(item.scenario), DRAWS[options.split].spread, rng)
+        if _lasting(item, variation) > high - low:
             variation.keep_times()
-        waiting.append((_lasting(parts, item.variant, variation), item, variation))
+        waiting.append((_lasting(item, variation), item, variation))
     order = rng.permutation(len(waiting)).tolist()
     for lasting, item, variation in sorted((waiting[place] for place in order), key=lambda each: -each[0]):
         fitting = [slot for slot in slots if slot <= high - lasting] or [min(slots)]
@@ -87,26 +84,23 @@ def _begin(world: World, now: float, item: Planned, variation: Variation) -> Non
 def _played(world: World, now: float, item: Planned, variation: Variation) -> Cast:
     scenario, variant = item.scenario, item.variant
     if scenario.stages:
-        if find_spec(_CHAINS) is None:
-            raise LookupError("nobody plays chains")
-        chained: Cast = import_module(_CHAINS).play_chain(world, now, scenario, variant, variation)
-        return chained
+        return chains.play_chain(world, now, scenario, variant, variation)
     if missing := {type(step) for step in scenario.played(variant)} - set(ACTS):
         raise LookupError("nobody performs " + ", ".join(sorted(act.__name__ for act in missing)))
     return play(world, now, scenario, variant, draw=variation)
 
 
-def _parts(scenario: Scenario) -> list[tuple[Scenario, float]]:
-    """List a scenario, or the scenarios of a chain, with the seconds after which each begins."""
+def _parts(scenario: Scenario) -> list[Scenario]:
+    """List a scenario, and those that a chain is made of."""
     known = library()
-    stages = [(known[stage.scenario], stage.at) for stage in scenario.stages if stage.scenario in known]
-    return [(scenario, 0.0), *stages]
+    return [scenario, *(known[stage.scenario] for stage in scenario.stages if stage.scenario)]
 
 
-def _lasting(parts: list[tuple[Scenario, float]], variant: Variant, variation: Variation) -> float:
-    return max(
-        (at + _until(step) for scenario, at in parts for step in scenario.played(variant, variation)), default=0.0
-    )
+def _lasting(item: Planned, variation: Variation) -> float:
+    scenario, variant = item.scenario, item.variant
+    if scenario.stages:
+        return chains.span(scenario, variant, variation)
+    return max((_until(step) for step in scenario.played(variant, variation)), default=0.0)
 
 
 def _until(step: AnyStep) -> float:

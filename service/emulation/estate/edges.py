@@ -10,7 +10,7 @@ from service.emulation.estate.world import Service, World
 
 @dataclass(frozen=True)
 class Edge:
-    """A steady relation: `rate` connections an hour at the busiest hour, from a service or from visitors."""
+    """A steady relation: `rate` connections an hour at the busiest hour, from a service or visitors, `since` when."""
 
     source: Service | None
     target: Service | Site
@@ -19,6 +19,7 @@ class Edge:
     rate: float
     shape: Shape
     uris: tuple[str, ...] = ("/",)
+    since: float = 0.0
 
 
 def edges_of(world: World, service: Service, near: dict[str, Service] | None = None) -> list[Edge]:

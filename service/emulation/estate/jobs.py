@@ -225,7 +225,8 @@ def _pull_burst(world: World, now: float, host: str) -> None:
     count = min(len(images), int(world.rng.integers(3, 20)))
     for i, reference in enumerate(world.rng.choice(images, count, replace=False).tolist()):
         world.pull(host, reference, now + i * float(world.rng.uniform(1.5, 4)))
-    world.ledger.lookalike("prepull", f"host:{host}", now, now + count * 4)
+    for workload in (f"host:{host}", f"ip:{world.engines[host].address}"):
+        world.ledger.lookalike("prepull", workload, now, now + count * 4)
 
 
 def _watchtower(world: World, now: float) -> None:

@@ -4,7 +4,7 @@ from service.emulation.labels import Lookalike
 
 # what an act is called here: its kind in the catalogue, by what it shows rather than by why it is done
 KINDS = {
-    "ci": "B1", "dev_box": "B1",
+    "ci": "B1", "dev_box": "B1", "nightly_build": "B1",
     "release": "B2", "rollback": "B2", "migration": "B2", "canary": "B2", "new_service": "B2", "agent_upgrade": "B2",
     "reboot": "B2",
     "cron_backup": "B3", "hourly_export": "B3",

@@ -1,7 +1,7 @@
 """What a large estate also does, each of it on both sides of the split: the rarer lookalikes of attacks."""
 
 from service.emulation.estate import meshes, names, peers
-from service.emulation.estate.builders import nested_build, prepull_everywhere
+from service.emulation.estate.builders import nested_build, nightly_builds, prepull_everywhere
 from service.emulation.estate.kube_acts import undo_drift
 from service.emulation.estate.operators import canary, crash_loop, incident_response
 from service.emulation.estate.sink import DAY
@@ -23,6 +23,7 @@ def schedule(world: World) -> None:
     meshes.join(world)
     peers.schedule(world)
     names.schedule(world)
+    nightly_builds(world)
     for first, days in ((0, options.learn_days), (options.learn_days, options.days - options.learn_days)):
         for act, rate, (early, late), least in _ACTS:
             if act is undo_drift and world.cluster is None:

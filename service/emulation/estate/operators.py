@@ -1,7 +1,7 @@
 """What operators do: look into an incident, let a service crash on until they know why, try a canary."""
 
 from service.emulation.estate.engine import Container
-from service.emulation.estate.releases import replace_one, roll
+from service.emulation.estate.releases import next_tag, replace_one, roll
 from service.emulation.estate.world import HOUR, MINUTE, Service, World
 
 _LOOKS = (
@@ -66,8 +66,7 @@ def canary(world: World, now: float) -> None:
         return
     service = world.pick(several)
     service.last_release, previous = now, service.tag
-    major, minor, patch = service.tag.split(".")[:3]
-    tried = f"{major}.{minor}.{int(patch) + 1}"
+    tried = next_tag(world, service)
     runner = world.engines[world.role("ci-runner")[0].hosts[0]]
     world.new_tag(service.repository, tried, now - 90, address=runner.address, agent=world.registry.engine_agent)
     world.pull(service.containers[0].host, f"{service.repository}:{tried}", now)

@@ -1,6 +1,7 @@
 # ruff: noqa: ANN401 -- JSON documents and arrays of any kind
 """Releases of a service: push, pull, migrate, replace the replicas one by one; rollbacks."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,8 @@ def release(world: World, now: float, service: Service, *, new_site: bool = Fals
     if now < service.frozen_until or now - service.last_release < 2 * HOUR:
         return
     rng, service.last_release = world.rng, now
-    major, minor, patch = (int(part) for part in service.tag.split(".")[:3])
     previous = service.tag
-    service.tag = f"{major}.{minor}.{patch + 1}" if rng.random() < 0.6 else f"{major}.{minor + 1}.0"
+    service.tag = next_tag(world, service, larger=rng.random() >= 0.6)
     runner = world.role("ci-runner")[0]
     world.new_tag(
         service.repository,
@@ -50,13 +50,22 @@ def release(world: World, now: float, service: Service, *, new_site: bool = Fals
         world.at(end + float(rng.uniform(20, 90)) * MINUTE, rollback, service, previous)
 
 
+def next_tag(world: World, service: Service, *, larger: bool = False) -> str:
+    """Return the version after this one; one that was pushed and taken back is not made again."""
+    major, minor, patch = (int(part) for part in service.tag.split(".")[:3])
+    minor, patch = (minor + 1, 0) if larger else (minor, patch + 1)
+    while f"{service.repository}:{major}.{minor}.{patch}" in world.registry.images:
+        patch += 1
+    return f"{major}.{minor}.{patch}"
+
+
 def release_with_site(world: World, now: float, service: Service) -> None:
     """Release a version that talks to a software service nobody used before."""
     release(world, now, service, new_site=True)
 
 
 def begin_site(world: World, now: float, service: Service, site: Any) -> None:
-    edge = site_edge(service, site, float(world.rng.uniform(4, 12)) * service.size, world.rng)
+    edge = replace(site_edge(service, site, float(world.rng.uniform(4, 12)) * service.size, world.rng), since=now)
     world.edges.append(edge)
     ts = now + np.sort(world.rng.uniform(0, HOUR, 3 * len(service.containers)))
     src = np.array([service.containers[i % len(service.containers)].address for i in range(len(ts))], dtype=object)

@@ -12,6 +12,8 @@ from service.emulation.estate.sink import DAY
 from service.emulation.estate.wire import Client, Shape, client
 from service.emulation.estate.world import Service
 
+HEARTBEAT = 300.0
+
 
 def fixed(day: Day) -> None:
     world, options = day.world, day.world.options
@@ -30,7 +32,7 @@ def fixed(day: Day) -> None:
             if proxy and service.role in {"web", "api", "admin"}:
                 _probe(day, proxy[0], service, lease, check, "/health")
             if service.heartbeat:
-                ts = periodic(lease, day.low, day.high, 300.0, world.rng, 0.01)
+                ts = periodic(lease, day.low, day.high, HEARTBEAT, world.rng, 0.01)
                 world.wire.to_site(
                     ts,
                     lease.address,

@@ -48,7 +48,10 @@ def _set_scale(day: Day) -> None:
     share = float(np.mean(rhythm(spans)))
     rows = {"tls": 2.7, "http": 2.0, "mesh": 2.0}
     raw = sum(edge.rate * rows.get(edge.protocol, 1.0) * share * 24 * options.days for edge in world.edges)
-    fixed = world.sink.pending() * (options.end - options.start) / (day.high - day.low) * 0.9 + 0.27 * options.flows
+    told = world.sink.pending() * (options.end - options.start) / (day.high - day.low) * 0.9
+    # Probes, shipping and the crawler take a share of what is asked for; heartbeats keep their beat.
+    beating = sum(len(service.containers) for service in world.services if service.heartbeat)
+    fixed = told + 0.23 * options.flows + 2.4 * beating * options.days * DAY / routine.HEARTBEAT
     rushes = 1.17  # the mean of `mood` and of the tails of `times`
     world.scale = max(0.02, (options.flows - fixed) / raw / rushes)
 
@@ -60,7 +63,7 @@ def edge_traffic(day: Day, edge: Edge, scale: float) -> None:
     ts = times(day, edge.rate * scale, project, flat=0.25 if edge.protocol in {"amqp", "tls"} else 0.05)
     src = day.of(edge.source).pick(ts, rng) if edge.source else world.outside.client_addresses(len(ts))
     dst = day.of(edge.target).pick(ts, rng) if isinstance(edge.target, Service) else edge.target.at(ts)
-    up = (src != "") & (dst != "")
+    up = (src != "") & (dst != "") & (ts >= edge.since)
     ts, src, dst = ts[up], src[up], dst[up]
     if not len(ts):
         return

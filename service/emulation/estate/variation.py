@@ -55,7 +55,7 @@ class Variation:
             return value
         if isinstance(value, int):
             varied = value if value < 2 else max(2, round(value * factor))
-            return min(varied, _LONGEST_LABEL) if "length" in fields else varied
+            return min(varied, max(value, _LONGEST_LABEL)) if "length" in fields else varied
         return min(value * factor, _LARGEST_SHARE) if 0 < value < 1 else value * factor
 
 

@@ -8,7 +8,19 @@ from service.emulation.estate.pools import pools
 from service.emulation.splits import Split, own
 
 # The parts of the simulator speak of these; what is written has the estate's own names in their place.
-_DOMAINS = ("corp", "mirror", "objects", "gomod", "edgecast", "isp", "spamlist", "standby", "testchain")
+_DOMAINS = (
+    "corp",
+    "mirror",
+    "objects",
+    "gomod",
+    "edgecast",
+    "isp",
+    "spamlist",
+    "standby",
+    "testchain",
+    "ntp",
+    "collector",
+)
 _NAMESPACE, _PEOPLE = "payments", ("alice", "bob", "carol")
 
 

@@ -74,6 +74,7 @@ class Shape:
 class Wire:
     sink: Sink
     rng: np.random.Generator
+    resolver: str = RESOLVER
     _serial: int = 0
 
     def connections(
@@ -113,7 +114,7 @@ class Wire:
         query, answer = _objects(query, count), _objects(answer, count)
         rtt = self.rng.lognormal(-6.5, 0.9, count)
         sent = np.array([len(text) for text in query]) + 30
-        server, sizes = options.get("server", RESOLVER), (sent, options.get("answer_bytes", 120), rtt)
+        server, sizes = options.get("server", self.resolver), (sent, options.get("answer_bytes", 120), rtt)
         uid, sport = self.connections(ts, src, server, 53, sizes=sizes, proto="udp", service="dns")
         answers = np.empty(count, dtype=object)
         answers[:] = [LIST.join(item) if isinstance(item, list) else item for item in answer]

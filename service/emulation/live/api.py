@@ -1,10 +1,11 @@
-"""The Docker Engine API over its Unix socket, as far as the range needs it."""
+"""The Docker Engine API over its Unix socket, as far as emulations and captures need it."""
 
+import contextlib
 import http.client
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +24,71 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self.path))
 
 
-def request(path: Path, method: str, target: str, timeout: float = 30.0) -> Any:  # noqa: ANN401 (the API's own JSON)
-    """Send one request without a body and return the decoded answer, `None` where it is empty.
+def request(
+    path: Path,
+    method: str,
+    target: str,
+    timeout: float = 30.0,
+    *,
+    body: Mapping[str, Any] | bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:  # noqa: ANN401 -- the API's own JSON
+    """Send one request and return the decoded answer, `None` where it is empty or not JSON.
+
+    Parameters
+    ----------
+    path
+        The engine's socket.
+    method, target
+        As in the Engine API.
+    timeout
+        Seconds to wait for each part of the answer.
+    body
+        A mapping goes as JSON, bytes as a tar.
+    headers
+        Further headers.
 
     Raises
     ------
     LookupError
         If the engine answers 404.
     RuntimeError
-        If the engine answers with another error status.
+        If the engine answers with another error status, or reports an error while it streams its progress.
     """
+    sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    kind = {} if body is None else {"Content-Type": "application/x-tar" if sent is body else "application/json"}
     connection = UnixConnection(path, timeout)
     try:
-        connection.request(method, target)
+        connection.request(method, target, sent, {**kind, **(headers or {})})
         answer = connection.getresponse()
-        body = answer.read()
+        content = answer.read()
     finally:
         connection.close()
     if answer.status == http.client.NOT_FOUND:
-        raise LookupError(target)
+        raise LookupError(f"{method} {target}: {_message(content)}")
     if answer.status >= http.client.BAD_REQUEST:
-        raise RuntimeError(f"{method} {target}: {answer.status} {body[:300]!r}")
-    return json.loads(body) if body[:1] in {b"{", b"["} else None
+        raise RuntimeError(f"{method} {target}: {answer.status} {_message(content)}")
+    return _decoded(f"{method} {target}", content)
+
+
+def _message(content: bytes) -> str:
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(content)["message"])
+    return content[:300].decode(errors="replace")
+
+
+def _decoded(what: str, content: bytes) -> Any:  # noqa: ANN401 -- the API's own JSON
+    """Read one JSON value, or the last of a progress stream, whose errors arrive under status 200."""
+    lines = [line for line in content.splitlines() if line.strip()] if content[:1] in {b"{", b"["} else []
+    decoded = None
+    for line in lines:
+        try:
+            decoded = json.loads(line)
+        except ValueError:
+            return json.loads(content)
+        if isinstance(decoded, dict) and "errorDetail" in decoded:
+            raise RuntimeError(f"{what}: {decoded.get('error')}")
+    return decoded
 
 
 class EventStream(threading.Thread):

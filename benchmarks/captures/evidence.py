@@ -1,0 +1,97 @@
+"""The product's evidence, edge by edge: what it would tell an analyst that names the edge or its destination.
+
+In each window an edge has the items that name it: its destination, destination with port, external port, look-up,
+beacon, TLS without a name, borrowed name and protocol out of place. Their bits are believed as far as the model
+believes each feature, the strongest item of a group of features speaks for the group, and the strongest group counts
+with half of the second: the second channel of the detector (`models.detector.summed`), held to what names the edge. An
+edge is as strong as its strongest window. Counts and magnitudes name no destination and are left out.
+"""
+
+import numpy as np
+import polars as pl
+
+from benchmarks.captures.place import Edge
+from benchmarks.captures.zeek import EDGE
+from features import novelty
+from features.evidence import Normal, columns, weigh, weights
+from features.protocols import specs
+from features.windows import KEY, Windows
+from models.trust import Trust
+
+NAMED_BY = {
+    "network.new_destination": "destination",
+    "network.new_name": "destination",
+    "network.bare_tls": "destination",
+    "network.new_edge": "edge",
+    "network.beacon": "edge",
+    "network.borrowed_name": "address",
+    "network.new_port": "external port",
+    "network.impersonation": "port",
+}
+_NAME_WITHIN = {
+    "network.bare_tls": r"(?:to|with) (.+)$",
+    "network.borrowed_name": r" at (\S+)$",
+    "network.impersonation": r" on port (\S+)",
+}
+
+
+def edge_bits(windows: Windows, flows: pl.DataFrame, normal: Normal, trust: Trust) -> dict[Edge, float]:
+    """Give the bits of the edges of attributed flows (`features.flows.outbound`, with `src_ip`) in these windows."""
+    strong = _spoken(windows, normal, trust).join(_names(flows), on=[*KEY, "by", "name"])
+    grouped = strong.group_by(*KEY, *EDGE, "group").agg(pl.col("bits").max())
+    bits = pl.col("bits").sort(descending=True)
+    each = grouped.group_by(*KEY, *EDGE).agg(bits.first() + bits.slice(1, 1).sum() / 2)
+    return {
+        (source, target, port): value
+        for source, target, port, value in each.group_by(EDGE).agg(pl.col("bits").max()).iter_rows()
+    }
+
+
+def edge_reasons(windows: Windows, flows: pl.DataFrame, normal: Normal, trust: Trust, edge: Edge) -> pl.DataFrame:
+    """List the strongest evidence of each feature that names one edge: `feature, item, level, bits`."""
+    own = flows.filter(pl.all_horizontal(pl.col(c) == v for c, v in zip(EDGE, edge, strict=True)))
+    spoken = _spoken(windows, normal, trust).join(_names(own), on=[*KEY, "by", "name"])
+    strongest = spoken.sort("bits", descending=True).group_by("feature", maintain_order=True).first()
+    return strongest.select("feature", "item", "level", "bits")
+
+
+def _spoken(windows: Windows, normal: Normal, trust: Trust) -> pl.DataFrame:
+    """List all items that name a destination, believed."""
+    keys = weigh(windows, normal).keys
+    rows = keys.select(KEY).with_row_index("row")
+    facts = keys.select("workload", "cohort", "image_repository").unique()
+    found = novelty.surprise(windows.items, rows, facts, normal.novelty).filter(pl.col("feature").is_in(list(NAMED_BY)))
+    name = pl.col("item")
+    for feature, pattern in _NAME_WITHIN.items():
+        name = pl.when(pl.col("feature") == feature).then(pl.col("item").str.extract(pattern)).otherwise(name)
+    return (
+        _believed(found, trust)
+        .join(rows, on="row")
+        .with_columns(
+            name.alias("name"),
+            pl.col("feature").replace_strict(NAMED_BY).alias("by"),
+            pl.col("feature").replace_strict({f: specs()[f].group for f in NAMED_BY}).alias("group"),
+        )
+    )
+
+
+def _believed(found: pl.DataFrame, trust: Trust) -> pl.DataFrame:
+    column = found["feature"].replace_strict(columns(), return_dtype=pl.Int64).to_numpy()
+    claimed = found["bits"].to_numpy() * weights()[column]
+    believed = np.zeros(len(found))
+    for each in np.unique(column):
+        believed[column == each] = trust.column(int(each), claimed[column == each])
+    return found.with_columns(pl.Series("bits", believed))
+
+
+def _names(flows: pl.DataFrame) -> pl.DataFrame:
+    port = pl.concat_str("dst_port", pl.lit("/"), "proto")
+    named = {
+        "destination": pl.col("destination"),
+        "edge": pl.col("edge"),
+        "address": pl.col("dst_ip"),
+        "port": port,
+        "external port": pl.when("external").then(port),
+    }
+    parts = [flows.select(*KEY, *EDGE, pl.lit(by).alias("by"), name.alias("name")) for by, name in named.items()]
+    return pl.concat(parts).drop_nulls().unique()
