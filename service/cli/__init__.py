@@ -16,7 +16,7 @@ COMMANDS = {
     "serve": "Serve the API and the dashboard.",
     "models": "List, show, promote and roll back models.",
     "validate": "Measure what is caught, and at what noise.",
-    "emulate": "Play an attack on this Docker host, safely, and say whether it was detected.",
+    "emulate": "Play an attack's telemetry on this Docker host, safely, and say whether it was detected.",
     "demo": "Learn the bundled capture, find what hides in it, serve the findings.",
 }
 
