@@ -12,6 +12,7 @@ import polars as pl
 from features.addresses import INTERNAL, Network, is_group, is_internal, mapped
 from features.events import TIME, with_missing
 from features.identity import UNKNOWN_HOST
+from features.machines import MACHINE_KINDS, machines
 
 PULL_TO_RUN = timedelta(minutes=15)
 CLOCK_SKEW = timedelta(seconds=2)
@@ -19,10 +20,10 @@ AFTER_DEATH = timedelta(seconds=60)
 # Zeek's states of connections that nobody answered or that were refused: no proof that someone is there
 FAILED = ("S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR")
 
-LEASE_KINDS = ("config", "lifecycle")
+LEASE_KINDS = ("config", "lifecycle", *MACHINE_KINDS)
 LEASE_COLUMNS = (
     "ts", "event_id", "source", "kind", "action", "host", "container_id", "workload", "image_registry",
-    "image_repository", "image_tag", "image_digest", "config", "addresses", "valid_from",
+    "image_repository", "image_tag", "image_digest", "config", "addresses", "valid_from", "src_ip",
 )  # fmt: skip
 
 
@@ -38,11 +39,14 @@ class Leases:
         `address, host, holder, valid_from, valid_to`, sorted by `valid_from`.
     runs
         Creations of containers: `host, image_key, ts, runner`, sorted by `ts`; attributes pulls.
+    machines
+        `address, machine`: what a host speaks from itself, as far as it is known.
     """
 
     containers: pl.DataFrame
     addresses: pl.DataFrame
     runs: pl.DataFrame
+    machines: pl.DataFrame
 
 
 def image_key() -> pl.Expr:
@@ -58,7 +62,9 @@ def image_key() -> pl.Expr:
 
 def build_leases(events: pl.DataFrame) -> Leases:
     """Build the lease table from lifecycle and configuration events (columns `LEASE_COLUMNS`), whatever their order."""
-    events = events.select(LEASE_COLUMNS).sort("ts", "event_id").with_columns(pl.col("host").fill_null(UNKNOWN_HOST))
+    events = events.select(LEASE_COLUMNS).sort("ts", "event_id")
+    known = machines(events)
+    events = events.filter(~pl.col("kind").is_in(MACHINE_KINDS)).with_columns(pl.col("host").fill_null(UNKNOWN_HOST))
     own = events.filter(pl.col("container_id").is_not_null())
     named = own.filter(pl.col("workload").is_not_null()).with_columns(
         (pl.col("kind") != "config").alias("second_hand"),
@@ -78,7 +84,7 @@ def build_leases(events: pl.DataFrame) -> Leases:
             pl.col("healthcheck").drop_nulls().first(),
         )
     )
-    return Leases(containers, _addresses(own, containers), _runs(events, containers))
+    return Leases(containers, _addresses(own, containers), _runs(events, containers), known)
 
 
 def _addresses(own: pl.DataFrame, containers: pl.DataFrame) -> pl.DataFrame:
@@ -87,32 +93,42 @@ def _addresses(own: pl.DataFrame, containers: pl.DataFrame) -> pl.DataFrame:
     A start that no snapshot tells of is taken to have kept the addresses of the one before.
     """
     begun = pl.min_horizontal("ts", pl.coalesce("valid_from", "ts"))
-    stated = (
-        own.filter(pl.col("addresses").list.len() > 0)
-        .select("container_id", begun.alias("valid_from"), "host", "addresses")
-        .sort("valid_from")
-        .unique(["container_id", "valid_from", "addresses"], keep="first", maintain_order=True)
+    snapshots = own.filter(pl.col("addresses").list.len() > 0).select(
+        "container_id", begun.alias("valid_from"), "host", "addresses", "ts"
+    )
+    stated = snapshots.sort("valid_from", "ts").unique(
+        ["container_id", "valid_from", "addresses"], keep="first", maintain_order=True
     )
     kept = (
         own.filter(pl.col("action") == "start")
         .select("container_id", pl.col("ts").alias("begun"))
         .join_asof(
-            stated.with_columns(pl.col("valid_from").alias("begun")),
+            stated.drop("ts").with_columns(pl.col("valid_from").alias("begun")),
             on="begun",
             by="container_id",
             check_sortedness=False,
         )
         .filter(pl.col("begun") - pl.col("valid_from") > CLOCK_SKEW)
         .select("container_id", pl.col("begun").alias("valid_from"), "host", "addresses")
+        .explode("addresses", empty_as_null=True, keep_nulls=False)
+    )
+    # An address that an earlier snapshot of the same run did not have was joined since.
+    run = ["container_id", "valid_from"]
+    joined = pl.when(pl.col("ts") > pl.col("ts").min().over(run)).then("ts").otherwise("valid_from")
+    held = (
+        stated.explode("addresses", empty_as_null=True, keep_nulls=False)
+        .with_columns(joined.alias("since"))
+        .group_by(*run, "host", "addresses", maintain_order=True)
+        .agg(pl.col("since").min())
+        .select("container_id", pl.col("since").alias("valid_from"), "host", "addresses")
     )
     ends = own.filter(pl.col("action").is_in(["die", "destroy"])).select(
         "container_id", pl.col("ts").alias("valid_from"), pl.col("ts").alias("valid_to")
     )
     return (
-        pl.concat([stated, kept])
+        pl.concat([held, kept])
         .sort("valid_from")
         .join_asof(ends, on="valid_from", by="container_id", strategy="forward", check_sortedness=False)
-        .explode("addresses", empty_as_null=True, keep_nulls=False)
         .join(containers.select("container_id", pl.col("workload").alias("holder")), on="container_id")
         .select(
             pl.col("addresses").alias("address"),
@@ -174,8 +190,13 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     workload), `external` (whether the responder lies outside; null without an address) and `healthcheck` (the command
     that the container's own health check runs).
     """
-    events = events.sort("ts", "event_id").with_row_index("row")
-    pulled = _pulled_for(with_missing(events.filter(pl.col("kind") == "pull")), leases)
+    events = _placed(events.sort("ts", "event_id"), leases).with_row_index("row")
+    told = (
+        (pl.col("kind") == "pull") | (pl.col("action") == "registry_pull")
+        if "action" in events.columns
+        else pl.lit(value=False)
+    )
+    pulled = _pulled_for(with_missing(events.filter(told)), leases)
     events = events.join(
         leases.containers.select("container_id", pl.col("workload").alias("leased"), "healthcheck"),
         on="container_id",
@@ -184,15 +205,19 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     ends = pl.concat([events["src_ip"], events["dst_ip"]]).alias("address")
     owned = mapped(ends, "inside", lambda a: is_internal(a, networks) and not is_group(a), pl.Boolean())
     unnamed = pl.lit("ip:")
+    hosts = leases.machines.with_columns(pl.concat_str(pl.lit("host:"), "machine").alias("machine"))
     answered = ~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null()
     for address, name, exists in (("src_ip", "source_holder", pl.lit(value=True)), ("dst_ip", "peer", answered)):
         events = (
             events.join(_held(events, leases, address, name), on="row", how="left")
             .join(owned, left_on=address, right_on="address", how="left")
+            .join(hosts, left_on=address, right_on="address", how="left")
             .with_columns(
-                pl.coalesce(name, pl.when(pl.col("inside") & exists).then(unnamed + pl.col(address))).alias(name)
+                pl.coalesce(name, "machine", pl.when(pl.col("inside") & exists).then(unnamed + pl.col(address))).alias(
+                    name
+                )
             )
-            .drop("inside")
+            .drop("inside", "machine")
         )
     outside = mapped(
         events["dst_ip"], "external", lambda a: not is_internal(a, networks) and not is_group(a), pl.Boolean()
@@ -212,6 +237,18 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
         )
         .sort("row")
         .drop("row", "leased", "runner", "source_holder")
+    )
+
+
+def _placed(events: pl.DataFrame, leases: Leases) -> pl.DataFrame:
+    """Name the host of what a registry heard from a machine."""
+    if not {"host", "src_ip", "kind"} <= set(events.columns):
+        return events
+    heard = pl.when((pl.col("kind") == "image") & pl.col("host").is_null()).then("machine")
+    return (
+        events.join(leases.machines, left_on="src_ip", right_on="address", how="left", maintain_order="left")
+        .with_columns(pl.coalesce("host", heard).alias("host"))
+        .drop("machine")
     )
 
 

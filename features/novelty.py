@@ -3,10 +3,11 @@
 Meeting something new is judged by how often this workload meets anything as new as that: new to itself, new to its
 image's and cohort's other workloads too, or new to the whole fleet. The three are nested events, each with a rate per
 window of the workload, learnt in the later half of the workload's life (in the first half everything is new) and
-shrunk towards the cohort and the fleet. A crawler that meets new domains all day is not surprised by one more. A known
+shrunk towards the cohort and the fleet by as much as their members were found to be alike (`gamma_poisson`).
+ A crawler that meets new domains all day is not surprised by one more. A known
 item is judged by the share of windows that met one as rare as it. An item that stays is met again: at its (k+1)-th
-window since the baseline ended it is k + 1 times less surprising. Several new items in one window are rarer than one:
-n of them are n times more surprising.
+window since the baseline ended it is k + 1 times less surprising. Several new items in one window are rarer than one,
+by as much as new items were found to come alone: their number is taken to be geometric.
 """
 
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from features.baselines import Baseline
+from features.gamma_poisson import fit_shape, posterior_mean
 from features.protocols import specs
 from features.windows import KEY
 
-OWN_WEIGHT = 5.0  # windows that the cohort's rate counts for
-COHORT_WEIGHT = 30.0
+MOST_AT_ONCE = 8  # new items of one window beyond which each says no more than a doubling does
+BURST_WEIGHT = 10.0  # items that the fleet's habit of coming in company counts for
 MATURE = 36.0  # windows after which half the surprise of an item new to the workload alone counts
 KNOWN_SHARE = 0.5  # share of a rare but known item's bits that counts
 LEVELS = (1, 2, 3)
@@ -39,7 +41,8 @@ class Novelty:
     keys
         `feature, key`: first words of items of keyed features.
     rates
-        `workload, feature, windows, items, p1, p2, p3`.
+        `workload, feature, windows, items, p1, p2, p3, q1, q2, q3`: `p` is the rate of windows that meet something as
+        new, `q` the chance that it does not come alone.
     cohort_rates, fleet_rates
         The same for workloads without history.
     """
@@ -88,9 +91,12 @@ def _novel(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
         .join(born, on="workload")
         .filter(own >= middle)
         .group_by(*KEYS, "first_seen")
-        .agg(pl.col("level").max())
+        .agg(*((pl.col("level") >= step).sum().alias(f"items{step}") for step in LEVELS))
         .group_by(KEYS)
-        .agg((pl.col("level") >= step).sum().alias(f"novel{step}") for step in LEVELS)
+        .agg(
+            *((pl.col(f"items{step}") > 0).sum().alias(f"novel{step}") for step in LEVELS),
+            *(pl.col(f"items{step}").sum() for step in LEVELS),
+        )
     )
 
 
@@ -105,37 +111,65 @@ def expect(baseline: Baseline) -> Novelty:
         .fill_null(0)
         .sort(KEYS)
     )
-    novel = [f"novel{step}" for step in LEVELS]
-    fleet = met.group_by("feature").agg(pl.col(*novel, "later").sum())
-    fleet = fleet.select(
-        "feature", *(((pl.col(n) + 0.5) / (pl.col("later") + 1)).clip(upper_bound=1).alias(f"fleet_{n}") for n in novel)
+    sums = [*(f"novel{s}" for s in LEVELS), *(f"items{s}" for s in LEVELS), "later"]
+    fleet = (
+        met.group_by("feature")
+        .agg(pl.col(sums).sum())
+        .sort("feature")
+        .with_columns(
+            *(((pl.col(f"novel{s}") + 0.5) / (pl.col("later") + 1)).clip(upper_bound=1).alias(f"p{s}") for s in LEVELS),
+            *(_company(s, pl.lit(0.5)).alias(f"q{s}") for s in LEVELS),
+        )
     )
-    cohorts = met.group_by("cohort", "feature").agg(pl.col(*novel, "later").sum()).join(fleet, on="feature")
-    cohorts = cohorts.select(
-        "cohort", "feature", *(_rate(n, "fleet_", COHORT_WEIGHT).alias(f"cohort_{n}") for n in novel)
+    cohorts = _shrunk(
+        met.group_by("cohort", "feature").agg(pl.col(sums).sum()).sort("cohort", "feature"), fleet, ["feature"]
     )
+    rates = _shrunk(met, cohorts, ["cohort", "feature"])
     counts = items.group_by(KEYS).agg(pl.len().alias("items"))
-    rates = met.join(cohorts, on=["cohort", "feature"]).join(counts, on=KEYS, how="left")
+    known = [f"{name}{s}" for name in "pq" for s in LEVELS]
     return Novelty(
         _as_rare(baseline.items),
         items.filter(pl.col("image_repository").is_not_null()).select("image_repository", "feature", "item").unique(),
         items.select("cohort", "feature", "item").unique(),
         items.group_by("feature", "item").agg(pl.len().alias("workloads")),
         items.filter(pl.col("feature").is_in(_keyed())).select("feature", _key()).unique(),
-        rates.select(
-            *KEYS,
-            (2 * pl.col("later")).alias("windows"),
-            "items",
-            *(_rate(n, "cohort_", OWN_WEIGHT).alias(f"p{n[-1]}") for n in novel),
-        ),
-        cohorts.rename({f"cohort_{n}": f"cohort_p{n[-1]}" for n in novel}),
-        fleet.rename({f"fleet_{n}": f"fleet_p{n[-1]}" for n in novel}),
+        rates.join(counts, on=KEYS, how="left").select(*KEYS, (2 * pl.col("later")).alias("windows"), "items", *known),
+        cohorts.select("cohort", "feature", *(pl.col(name).alias(f"cohort_{name}") for name in known)),
+        fleet.select("feature", *(pl.col(name).alias(f"fleet_{name}") for name in known)),
     )
 
 
-def _rate(novel: str, prior: str, weight: float) -> pl.Expr:
-    rate = (pl.col(novel) + weight * pl.col(prior + novel)) / (pl.col("later") + weight)
-    return rate.clip(upper_bound=1.0)
+def _shrunk(members: pl.DataFrame, groups: pl.DataFrame, on: list[str]) -> pl.DataFrame:
+    """Add `p1` to `p3`, how often a member meets something new, and `q1` to `q3`, whether more comes with it."""
+    prior = [f"{name}{s}" for name in "pq" for s in LEVELS]
+    joined = members.join(
+        groups.select(*on, *(pl.col(name).alias(f"prior_{name}") for name in prior)), on=on, maintain_order="left"
+    )
+    for step in LEVELS:
+        shapes = joined.group_by("feature", maintain_order=True).agg(
+            pl.struct(pl.col(f"novel{step}"), "later", pl.col(f"prior_p{step}").alias("mean"))
+        )
+        fitted = [
+            fit_shape(own.struct.field(f"novel{step}"), own.struct.field("later"), own.struct.field("mean"))
+            for own in shapes.to_series(1)
+        ]
+        shape = joined.select("feature").join(
+            pl.DataFrame({"feature": shapes["feature"], "shape": fitted}), on="feature", maintain_order="left"
+        )["shape"]
+        novel, later, mean = (
+            joined[name].to_numpy().astype(float) for name in (f"novel{step}", "later", f"prior_p{step}")
+        )
+        joined = joined.with_columns(
+            pl.Series(f"p{step}", posterior_mean(novel, later, mean, shape.to_numpy())),
+            _company(step, pl.col(f"prior_q{step}")).alias(f"q{step}"),
+        )
+    return joined
+
+
+def _company(step: int, prior: pl.Expr) -> pl.Expr:
+    """Give the chance that a new item brings another with it."""
+    more = pl.col(f"items{step}") - pl.col(f"novel{step}")
+    return (more + BURST_WEIGHT * prior) / (pl.col(f"items{step}") + BURST_WEIGHT)
 
 
 def _as_rare(items: pl.DataFrame) -> pl.DataFrame:
@@ -196,7 +230,11 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
     found = found.with_columns(
         level.alias("level"),
         pl.col("windows", "items").fill_null(0),
-        *(pl.coalesce(f"p{s}", f"cohort_p{s}", f"fleet_p{s}", pl.lit(0.5)).alias(f"p{s}") for s in LEVELS),
+        *(
+            pl.coalesce(f"{name}{s}", f"cohort_{name}{s}", f"fleet_{name}{s}", pl.lit(0.5)).alias(f"{name}{s}")
+            for name in "pq"
+            for s in LEVELS
+        ),
     )
     maturity = pl.col("windows") / (pl.col("windows") + MATURE)
     share = (pl.col("p1") + pl.col("as_rare") / pl.col("windows").clip(lower_bound=1)).clip(upper_bound=1.0)
@@ -213,8 +251,11 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
         .otherwise(pl.max_horizontal(two, three))
     )
     met_again = pl.col("window_start").rank("dense").over(*KEYS, "item")
-    at_once = pl.len().over("row", "feature", "level")
-    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2) + at_once.log(2))
+    at_once = pl.len().over("row", "feature", "level").cast(pl.Float64)
+    company = pl.when(pl.col("level") == 1).then("q1").when(pl.col("level") == LEVELS[1]).then("q2").otherwise("q3")
+    few = at_once.clip(upper_bound=MOST_AT_ONCE)
+    burst = -(few - 1) * company.log(2) + (at_once / few).log(2)
+    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2) + burst)
     found = found.with_columns(bits.clip(lower_bound=0).alias("bits"), _key())
     known_key = expected.keys.with_columns(yes.alias("has_key"))
     found = found.join(known_key, on=["feature", "key"], how="left").with_columns(
