@@ -1,0 +1,90 @@
+"""Machine code that walks rows down packed trees; importing it needs numba, and compiles or loads what was compiled.
+
+Eight walks go side by side, so that the processor waits for none of them, and a step has no branch: a leaf leads back
+to itself. The compiled code is kept where numba can write, and made again by each process where it cannot.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+LANES = 8
+BLOCK = 64  # rows; their keys and one tree stay in the innermost cache
+NODE_BITS, FEATURE_BITS = 20, 12
+KEY = np.uint64(32)
+NODE = np.uint64(NODE_BITS)
+NODE_MASK = np.uint64(2**NODE_BITS - 1)
+FEATURE_MASK = np.uint64(2**FEATURE_BITS - 1)
+SIGNATURE = "void(uint64[::1], float64[::1], uint64[::1], int64, uint64[:, ::1], float64[::1])"
+
+Eight = tuple[int, int, int, int, int, int, int, int]
+
+
+@njit
+def _next(nodes: Any, keys: Any, row: int, at: int) -> Any:  # noqa: ANN401 - numba's types
+    node = nodes[at]
+    return (node & NODE_MASK) + np.uint64(keys[row + ((node >> NODE) & FEATURE_MASK)] > node)
+
+
+@njit
+def _leaves(nodes: Any, keys: Any, depth: int, rows: Eight, at: Eight) -> Eight:  # noqa: ANN401 - numba's types
+    a, b, c, d, e, f, g, h = at
+    for _ in range(depth):
+        a = _next(nodes, keys, rows[0], a)
+        b = _next(nodes, keys, rows[1], b)
+        c = _next(nodes, keys, rows[2], c)
+        d = _next(nodes, keys, rows[3], d)
+        e = _next(nodes, keys, rows[4], e)
+        f = _next(nodes, keys, rows[5], f)
+        g = _next(nodes, keys, rows[6], g)
+        h = _next(nodes, keys, rows[7], h)
+    return a, b, c, d, e, f, g, h
+
+
+def _add_path_lengths(nodes: Any, lengths: Any, roots: Any, depth: int, keys: Any, totals: Any) -> None:  # noqa: ANN401
+    """Add to `totals` (n,) the path length of each row of `keys` (n, d) in each tree."""
+    n, width = keys.shape
+    flat, d = keys.ravel(), np.uint64(width)
+    whole = n - n % LANES
+    for start in range(0, whole, BLOCK):
+        for root in roots:
+            for row in range(start, min(start + BLOCK, whole), LANES):
+                r = np.uint64(row) * d
+                some = (r, r + d, r + d * np.uint64(2), r + d * np.uint64(3))
+                s = r + d * np.uint64(4)
+                more = (s, s + d, s + d * np.uint64(2), s + d * np.uint64(3))
+                at = (root, root, root, root, root, root, root, root)
+                found = _leaves(nodes, flat, depth, some + more, at)
+                for lane in range(LANES):
+                    totals[row + lane] += lengths[found[lane]]
+    # too few rows to fill the lanes: trees side by side, the last ones once more instead of none
+    last = roots.size - 1
+    for row in range(whole, n):
+        r = np.uint64(row) * d
+        for tree in range(0, roots.size, LANES):
+            at = (
+                roots[tree],
+                roots[min(tree + 1, last)],
+                roots[min(tree + 2, last)],
+                roots[min(tree + 3, last)],
+                roots[min(tree + 4, last)],
+                roots[min(tree + 5, last)],
+                roots[min(tree + 6, last)],
+                roots[min(tree + 7, last)],
+            )
+            found = _leaves(nodes, flat, depth, (r, r, r, r, r, r, r, r), at)
+            for lane in range(min(LANES, roots.size - tree)):
+                totals[row] += lengths[found[lane]]
+
+
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+    try:
+        kept: Callable[..., None] = njit(SIGNATURE, cache=True, nogil=True)(function)
+    except (OSError, RuntimeError):  # nowhere to keep it
+        kept = njit(SIGNATURE, nogil=True)(function)
+    return kept
+
+
+add_path_lengths = _compiled(_add_path_lengths)
