@@ -18,7 +18,7 @@ MOST_NODES = 2**20
 MOST_FEATURES = 2**12
 KEY_BITS = 32
 FEATURE_SHIFT = 20
-LEAF = np.uint32(2**32 - 1)  # beyond the key of infinity
+LEAF = 0xFF800001  # the first key beyond that of infinity
 
 
 @cache
@@ -48,7 +48,8 @@ class CompiledForest:
     """Trees as the kernel reads them, one after the other.
 
     A node is one number, from the highest bits down: the key of its threshold, 32 bits, its feature, 12, and its left
-    child, 20. A row's key, 32 bits and 32 zeros, exceeds it exactly where the row's value exceeds the threshold.
+    child, 20. A row's key, 32 bits and 32 zeros, exceeds it exactly where the row's value exceeds the threshold. A leaf's
+    key, less `LEAF`, is its place in `lengths`, which holds each path length once.
     """
 
     nodes: NDArray[np.uint64]
@@ -74,17 +75,18 @@ class CompiledForest:
         place = np.empty_like(order)
         place[order] = np.arange(order.size)
         left = place[np.where(trees.inner, trees.left, np.arange(order.size))].astype(np.uint64)
-        key = np.where(trees.inner, _keys(trees.threshold), LEAF).astype(np.uint64)
+        distinct, which = np.unique(lengths, return_inverse=True)
+        key = np.where(trees.inner, _keys(trees.threshold), LEAF + which).astype(np.uint64)
         feature = np.maximum(trees.feature, 0).astype(np.uint64)
         nodes = key << np.uint64(KEY_BITS) | feature << np.uint64(FEATURE_SHIFT) | left
         roots = place[: trees.count].astype(np.uint64)
-        return cls(nodes[order], lengths[order], roots, len(trees.levels) - 1)
+        return cls(nodes[order], distinct, roots, len(trees.levels) - 1)
 
     def path_lengths(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the sum of the path lengths over all trees, (n,)."""
         totals = np.zeros(len(values))
-        keys = np.ascontiguousarray(_keys(values), np.uint64) << np.uint64(KEY_BITS)
-        _kernel()(self.nodes, self.lengths, self.roots, self.depth, keys, totals)
+        bits = np.ascontiguousarray(values).view(np.int32)
+        _kernel()(self.nodes, self.lengths, self.roots, self.depth, bits, totals)
         return totals
 
 

@@ -17,7 +17,10 @@ KEY = np.uint64(32)
 NODE = np.uint64(NODE_BITS)
 NODE_MASK = np.uint64(2**NODE_BITS - 1)
 FEATURE_MASK = np.uint64(2**FEATURE_BITS - 1)
-SIGNATURE = "void(uint64[::1], float64[::1], uint64[::1], int64, uint64[:, ::1], float64[::1])"
+LEAF = np.uint64(0xFF800001)
+LOW = 2**31 - 1
+ZERO = 2**31
+SIGNATURE = "void(uint64[::1], float64[::1], uint64[::1], int64, int32[:, ::1], float64[::1])"
 
 Eight = tuple[int, int, int, int, int, int, int, int]
 
@@ -43,40 +46,51 @@ def _leaves(nodes: Any, keys: Any, depth: int, rows: Eight, at: Eight) -> Eight:
     return a, b, c, d, e, f, g, h
 
 
-def _add_path_lengths(nodes: Any, lengths: Any, roots: Any, depth: int, keys: Any, totals: Any) -> None:  # noqa: ANN401
-    """Add to `totals` (n,) the path length of each row of `keys` (n, d) in each tree."""
-    n, width = keys.shape
-    flat, d = keys.ravel(), np.uint64(width)
-    whole = n - n % LANES
-    for start in range(0, whole, BLOCK):
+@njit
+def _write_keys(values: Any, keys: Any) -> None:  # noqa: ANN401 - numba's types
+    """Write the bits of float32 `values` (n, d) into flat `keys` as numbers that sort as the values do."""
+    for row in range(values.shape[0]):
+        for column in range(values.shape[1]):
+            bits = np.int64(values[row, column])
+            keys[row * values.shape[1] + column] = np.uint64((bits ^ ((bits >> 31) & LOW)) + ZERO) << KEY
+
+
+def _add_path_lengths(nodes: Any, lengths: Any, roots: Any, depth: int, values: Any, totals: Any) -> None:  # noqa: ANN401
+    """Add to `totals` (n,) the path length of each row in each tree; `values` (n, d) holds the bits of float32."""
+    width, last = values.shape[1], roots.size - 1
+    d, keys = np.uint64(width), np.empty(BLOCK * width, np.uint64)
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK]
+        _write_keys(block, keys)
+        sums = totals[start : start + BLOCK]
+        whole = len(block) - len(block) % LANES
         for root in roots:
-            for row in range(start, min(start + BLOCK, whole), LANES):
+            for row in range(0, whole, LANES):
                 r = np.uint64(row) * d
-                some = (r, r + d, r + d * np.uint64(2), r + d * np.uint64(3))
                 s = r + d * np.uint64(4)
+                some = (r, r + d, r + d * np.uint64(2), r + d * np.uint64(3))
                 more = (s, s + d, s + d * np.uint64(2), s + d * np.uint64(3))
                 at = (root, root, root, root, root, root, root, root)
-                found = _leaves(nodes, flat, depth, some + more, at)
+                found = _leaves(nodes, keys, depth, some + more, at)
                 for lane in range(LANES):
-                    totals[row + lane] += lengths[found[lane]]
-    # too few rows to fill the lanes: trees side by side, the last ones once more instead of none
-    last = roots.size - 1
-    for row in range(whole, n):
-        r = np.uint64(row) * d
-        for tree in range(0, roots.size, LANES):
-            at = (
-                roots[tree],
-                roots[min(tree + 1, last)],
-                roots[min(tree + 2, last)],
-                roots[min(tree + 3, last)],
-                roots[min(tree + 4, last)],
-                roots[min(tree + 5, last)],
-                roots[min(tree + 6, last)],
-                roots[min(tree + 7, last)],
-            )
-            found = _leaves(nodes, flat, depth, (r, r, r, r, r, r, r, r), at)
-            for lane in range(min(LANES, roots.size - tree)):
-                totals[row] += lengths[found[lane]]
+                    sums[row + lane] += lengths[(nodes[found[lane]] >> KEY) - LEAF]
+        # too few rows to fill the lanes: trees side by side, the last one once more where they end
+        for row in range(whole, len(block)):
+            r = np.uint64(row) * d
+            for tree in range(0, roots.size, LANES):
+                at = (
+                    roots[tree],
+                    roots[min(tree + 1, last)],
+                    roots[min(tree + 2, last)],
+                    roots[min(tree + 3, last)],
+                    roots[min(tree + 4, last)],
+                    roots[min(tree + 5, last)],
+                    roots[min(tree + 6, last)],
+                    roots[min(tree + 7, last)],
+                )
+                found = _leaves(nodes, keys, depth, (r, r, r, r, r, r, r, r), at)
+                for lane in range(min(LANES, roots.size - tree)):
+                    sums[row] += lengths[(nodes[found[lane]] >> KEY) - LEAF]
 
 
 def _compiled(function: Callable[..., None]) -> Callable[..., None]:
