@@ -48,8 +48,8 @@ class CompiledForest:
     """Trees as the kernel reads them, one after the other.
 
     A node is one number, from the highest bits down: the key of its threshold, 32 bits, its feature, 12, and its left
-    child, 20. A row's key, 32 bits and 32 zeros, exceeds it exactly where the row's value exceeds the threshold. A leaf's
-    key, less `LEAF`, is its place in `lengths`, which holds each path length once.
+    child, 20. A row's key, 32 bits and 32 zeros, exceeds it exactly where the row's value exceeds the threshold. A key
+    from `LEAF` on is that of a leaf, whose path length stands in `lengths` at the difference.
     """
 
     nodes: NDArray[np.uint64]

@@ -11,12 +11,14 @@ import numpy as np
 from numba import njit
 
 LANES = 8
-BLOCK = 64  # rows; their keys and one tree stay in the innermost cache
+BLOCK_BITS = 6
+BLOCK = 2**BLOCK_BITS  # rows; their keys and one tree stay in the innermost cache
 NODE_BITS, FEATURE_BITS = 20, 12
 KEY = np.uint64(32)
-NODE = np.uint64(NODE_BITS)
 NODE_MASK = np.uint64(2**NODE_BITS - 1)
-FEATURE_MASK = np.uint64(2**FEATURE_BITS - 1)
+# the shift leaves the feature times BLOCK, where its column of keys starts
+COLUMN = np.uint64(NODE_BITS - BLOCK_BITS)
+COLUMN_MASK = np.uint64((2**FEATURE_BITS - 1) << BLOCK_BITS)
 LEAF = np.uint64(0xFF800001)
 LOW = 2**31 - 1
 ZERO = 2**31
@@ -28,7 +30,7 @@ Eight = tuple[int, int, int, int, int, int, int, int]
 @njit
 def _next(nodes: Any, keys: Any, row: int, at: int) -> Any:  # noqa: ANN401 - numba's types
     node = nodes[at]
-    return (node & NODE_MASK) + np.uint64(keys[row + ((node >> NODE) & FEATURE_MASK)] > node)
+    return (node & NODE_MASK) + np.uint64(keys[((node >> COLUMN) & COLUMN_MASK) + row] > node)
 
 
 @njit
@@ -52,13 +54,12 @@ def _write_keys(values: Any, keys: Any) -> None:  # noqa: ANN401 - numba's types
     for row in range(values.shape[0]):
         for column in range(values.shape[1]):
             bits = np.int64(values[row, column])
-            keys[row * values.shape[1] + column] = np.uint64((bits ^ ((bits >> 31) & LOW)) + ZERO) << KEY
+            keys[column * BLOCK + row] = np.uint64((bits ^ ((bits >> 31) & LOW)) + ZERO) << KEY
 
 
 def _add_path_lengths(nodes: Any, lengths: Any, roots: Any, depth: int, values: Any, totals: Any) -> None:  # noqa: ANN401
     """Add to `totals` (n,) the path length of each row in each tree; `values` (n, d) holds the bits of float32."""
-    width, last = values.shape[1], roots.size - 1
-    d, keys = np.uint64(width), np.empty(BLOCK * width, np.uint64)
+    last, keys = roots.size - 1, np.empty(BLOCK * values.shape[1], np.uint64)
     for start in range(0, len(values), BLOCK):
         block = values[start : start + BLOCK]
         _write_keys(block, keys)
@@ -66,17 +67,16 @@ def _add_path_lengths(nodes: Any, lengths: Any, roots: Any, depth: int, values: 
         whole = len(block) - len(block) % LANES
         for root in roots:
             for row in range(0, whole, LANES):
-                r = np.uint64(row) * d
-                s = r + d * np.uint64(4)
-                some = (r, r + d, r + d * np.uint64(2), r + d * np.uint64(3))
-                more = (s, s + d, s + d * np.uint64(2), s + d * np.uint64(3))
+                r = np.uint64(row)
+                some = (r, r + np.uint64(1), r + np.uint64(2), r + np.uint64(3))
+                more = (r + np.uint64(4), r + np.uint64(5), r + np.uint64(6), r + np.uint64(7))
                 at = (root, root, root, root, root, root, root, root)
                 found = _leaves(nodes, keys, depth, some + more, at)
                 for lane in range(LANES):
                     sums[row + lane] += lengths[(nodes[found[lane]] >> KEY) - LEAF]
         # too few rows to fill the lanes: trees side by side, the last one once more where they end
         for row in range(whole, len(block)):
-            r = np.uint64(row) * d
+            r = np.uint64(row)
             for tree in range(0, roots.size, LANES):
                 at = (
                     roots[tree],

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models import compiled_forest
 from models.compiled_forest import MOST_FEATURES, MOST_NODES, CompiledForest
 from models.flat_forest import MAX_FEATURES, MAX_NODES
 from models.trees import Trees
@@ -39,6 +40,7 @@ def test_without_numba_numpy_scores() -> None:
     code = """
 import sys
 sys.modules["numba"] = None
+from models import compiled_forest
 from models.compiled_forest import prepare, ready
 print(prepare(), ready(), forest.score(np.ones((60_000, 1)))[0] == forest.score([[1.0]])[0])
 """
@@ -47,6 +49,7 @@ print(prepare(), ready(), forest.score(np.ones((60_000, 1)))[0] == forest.score(
 
 PREPARED = """
 import sys
+from models import compiled_forest
 from models.compiled_forest import prepare, ready
 before = ready()
 print(before, prepare(), ready(), forest.score([[1.0]], by="numba") == forest.score([[1.0]], by="numpy"))
@@ -73,6 +76,7 @@ def test_many_rows_are_worth_loading_numba_for() -> None:
     """Without being prepared, a large batch loads the kernel and a small one does not."""
     pytest.importorskip("numba")
     code = """
+from models import compiled_forest
 from models.compiled_forest import ready
 from models.flat_forest import WORTH_LOADING
 forest.score(np.ones((WORTH_LOADING - 1, 1)))
@@ -87,6 +91,16 @@ def test_every_stored_forest_can_be_packed() -> None:
     """The limits of stored forests lie within those of a packed node."""
     assert MAX_NODES <= MOST_NODES
     assert MAX_FEATURES <= MOST_FEATURES
+
+
+def test_nodes_are_read_as_they_are_packed() -> None:
+    """The kernel, which loads only with numba, divides a node where the packing does."""
+    kernel = pytest.importorskip("models.forest_kernel", exc_type=ImportError)
+    assert kernel.LEAF == compiled_forest.LEAF
+    assert kernel.KEY == compiled_forest.KEY_BITS
+    assert kernel.NODE_BITS == compiled_forest.FEATURE_SHIFT
+    assert 2**kernel.NODE_BITS == MOST_NODES
+    assert 2**kernel.FEATURE_BITS == MOST_FEATURES
 
 
 def test_a_forest_too_large_to_pack_is_refused() -> None:
