@@ -196,11 +196,10 @@ class FlatForest:
         values = np.asarray(evidence, np.float64)
         if values.ndim != 2 or values.shape[1] != self.n_features:  # noqa: PLR2004 - rows and columns
             raise ValueError(f"expected evidence of shape (n, {self.n_features}), got {values.shape}")
-        if np.isnan(values).any():
+        if np.count_nonzero(np.isnan(values)):  # half the time of `any`, which tells for one row
             row, column = np.argwhere(np.isnan(values))[0]
             raise ValueError(f"evidence holds NaN, first in row {row}, column {column}: fill it in before scoring")
-        with np.errstate(over="ignore"):  # beyond float32 means beyond every threshold, as infinity does
-            return values.astype(np.float32)
+        return _single(values)
 
 
 def average_path_length(samples: NDArray[Any]) -> NDArray[np.float64]:
@@ -208,6 +207,12 @@ def average_path_length(samples: NDArray[Any]) -> NDArray[np.float64]:
     n = np.maximum(samples, 3).astype(np.float64)
     many = 2.0 * (np.log(n - 1.0) + np.euler_gamma) - 2.0 * (n - 1.0) / n
     return np.select([samples <= 1, samples < 3], [0.0, 1.0], many)  # noqa: PLR2004 - two samples, one split
+
+
+@np.errstate(over="ignore")
+def _single(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return values as float32; beyond its range means beyond every threshold, as infinity does."""
+    return values.astype(np.float32)
 
 
 def _blocks(n: int) -> Iterator[slice]:
