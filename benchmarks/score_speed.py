@@ -1,23 +1,29 @@
-"""Speed of the flat forest against the scikit-learn forest that it was compiled from.
+"""Speed of the flat forest, with numpy alone and with numba, against the scikit-learn forest that it was compiled from.
 
-CPU time of one process, the two in turn, median over rounds; small batches are repeated within a round, after one
-call to warm up. Evidence is simulated: twelve groups, each silent in 10 to 85 % of the windows and exponential
-otherwise, and the two aggregates.
+CPU time of one process, the three in turn, median over rounds; small batches are repeated within a round, after one
+call to warm up. The forest is trained as `models.forest.fit_forest` trains. Evidence is simulated: twelve groups, each
+silent in 10 to 85 % of the windows and exponential otherwise, and the two aggregates. What was tried to make it faster,
+with figures: docs/adr/0009-serving-form.md.
 """
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
+from models.compiled_forest import prepare
 from models.forest import compile_forest, exaggerate, with_aggregates
 
 GROUPS = 12
-BARS = {1: 200, 32: 30, 1_000: 2, 100_000: 2}
+BARS = {
+    "numpy": {1: 200, 32: 30, 1_000: 2, 100_000: 2},
+    "numba": {1: 1_000, 32: 200, 1_000: 10, 100_000: 3.5},
+}
 REPEATS = {1: 20, 32: 10, 1_000: 3, 100_000: 1}
 
 
@@ -46,20 +52,33 @@ def main() -> None:
     learnt = np.concatenate([learnt, exaggerate(learnt[:, :GROUPS], 1_000, rng)])
     peer = IsolationForest(n_estimators=options.trees, max_samples=options.max_samples, random_state=0)
     peer.fit(learnt.astype(np.float32))
-    start = time.process_time()
     forest = compile_forest(peer)
-    forest.score(learnt[:1])
     print(f"{options.trees} trees x {options.max_samples} rows, {forest.trees.feature.size} nodes, ", end="")
-    print(f"{learnt.shape[1]} columns; compiled in {time.process_time() - start:.3f} s")
-    print(f"{'rows':>8} {'IsolationForest us':>20} {'flat forest us':>16} {'ratio':>8} {'bar':>5} {'difference':>11}")
-    for n, bar in BARS.items():
+    print(f"{learnt.shape[1]} columns")
+    ways = [by for by in BARS if by == "numpy" or load_numba()]
+    for by in ways:
+        start = time.process_time()
+        forest.score(learnt[:2], by=by)
+        print(f"{by}: laid out in {time.process_time() - start:.3f} s")
+    print(f"{'rows':>8} {'by':>6} {'IsolationForest us':>19} {'flat us':>9} {'ratio':>7} {'bar':>6} {'difference':>11}")
+    for n in REPEATS:
         rows = evidence(n, rng)
-        difference = np.abs(forest.score(rows) + peer.score_samples(rows)).max()
-        times = [
-            (cpu_seconds(peer.score_samples, rows), cpu_seconds(forest.score, rows)) for _ in range(options.rounds)
-        ]
-        theirs, ours = (statistics.median(column) for column in zip(*times, strict=True))
-        print(f"{n:>8} {theirs * 1e6:>20.0f} {ours * 1e6:>16.0f} {theirs / ours:>8.1f} {bar:>5} {difference:>11.1e}")
+        expected = -peer.score_samples(rows)
+        scorers = [peer.score_samples, *(partial(forest.score, by=by) for by in ways)]
+        times = [[cpu_seconds(score, rows) for score in scorers] for _ in range(options.rounds)]
+        theirs, *ours = (statistics.median(column) * 1e6 for column in zip(*times, strict=True))
+        for by, spent in zip(ways, ours, strict=True):
+            difference = np.abs(forest.score(rows, by=by) - expected).max()
+            figures = f"{theirs:>19.0f} {spent:>9.0f} {theirs / spent:>7.1f} {BARS[by][n]:>6} {difference:>11.1e}"
+            print(f"{n:>8} {by:>6} {figures}{'' if theirs >= spent * BARS[by][n] else '  below the bar'}")
+
+
+def load_numba() -> bool:
+    wall, spent = time.perf_counter(), time.process_time()
+    loaded = prepare()
+    wall, spent = time.perf_counter() - wall, time.process_time() - spent
+    print(f"numba: loaded in {wall:.1f} s ({spent:.1f} s CPU)" if loaded else "numba is not installed")
+    return loaded
 
 
 if __name__ == "__main__":
