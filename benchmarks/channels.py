@@ -5,8 +5,8 @@ two. Every row of the table scores the same windows; only the way from evidence 
 scikit-learn's `IsolationForest` with its defaults on the raw counts and magnitudes of the same windows.
 
 Run `python benchmarks/channels.py [--seeds 1 2 3]`; well over a minute of CPU a seed. It stands behind
-`docs/adr/0006-evidence-trust-and-two-channels.md`. The method was adjusted on such estates, so these are development
-figures.
+`docs/adr/0010-gamma-poisson-rates-and-a-forest-of-two.md`. The method was adjusted on such estates, so these are
+development figures.
 """
 
 import argparse
@@ -20,14 +20,13 @@ import polars as pl
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from sklearn.ensemble import IsolationForest
 
+from benchmarks.peers.outliers import isolation_forest
 from features.evidence import weigh
 from features.extraction import closed_until, extract_days
 from features.ingest import read_events
 from features.lake import Lake
-from features.protocols import specs
-from features.windows import Windows, floor_window, merge_windows
+from features.windows import floor_window, merge_windows
 from models.aggregates import aggregate
 from models.calibration import TailCalibration
 from models.detector import summed
@@ -66,29 +65,15 @@ def variants(lake: Lake) -> tuple[pl.DataFrame, dict[str, NDArray[np.float64]]]:
     by_sum = calibrated(summed(believed), summed(vectors))
     plain, claimed = aggregate(held.bits), aggregate(seen.bits)
     return seen.keys, {
-        "peer: default IsolationForest on raw values": peer(learnt, watched),
-        "strongest evidence alone": calibrated(believed[:, -2], vectors[:, -2]),
-        "sum of the two strongest": calibrated(believed[:, -1], vectors[:, -1]),
+        "peer: default IsolationForest on raw values": isolation_forest(learnt, watched),
+        "strongest evidence alone": calibrated(believed[:, 0], vectors[:, 0]),
+        "sum of the two strongest": calibrated(believed.sum(axis=1), vectors.sum(axis=1)),
         "strongest and half the second": by_sum,
         "the same, evidence taken at its word": calibrated(summed(plain), summed(claimed)),
-        "forest on evidence": by_forest,
-        "larger of forest and sum": np.maximum(by_forest, by_sum),
-        "mean of forest and sum (chosen)": (by_forest + by_sum) / 2,
+        "forest on the two strongest": by_forest,
+        "mean of forest and sum": (by_forest + by_sum) / 2,
+        "larger of forest and sum (chosen)": np.maximum(by_forest, by_sum),
     }
-
-
-def peer(learnt: Windows, watched: Windows) -> NDArray[np.float64]:
-    """Score raw values with scikit-learn's defaults; items become the number of different ones."""
-
-    def matrix(windows: Windows) -> NDArray[np.float64]:
-        keys = ["workload", "window_start"]
-        counts = windows.items.group_by(*keys, "feature").len().pivot("feature", index=keys, values="len")
-        joined = windows.values.join(counts, on=keys, how="left", maintain_order="left")
-        absent = [pl.lit(None, pl.Float64).alias(name) for name in specs() if name not in joined.columns]
-        return joined.with_columns(absent).select(list(specs())).fill_null(0).to_numpy().astype(np.float64)
-
-    forest = IsolationForest(random_state=0).fit(matrix(learnt))
-    return np.asarray(-forest.score_samples(matrix(watched)), dtype=np.float64)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""From evidence per feature to the vector a forest sees: strongest evidence per group, and two aggregates over groups.
+"""From evidence per feature to the vector a forest sees: the strongest evidence of any group, and the second strongest.
 
-One loud feature among sixty is diluted in a forest; one loud group among a dozen, repeated in two aggregates, is not.
+A group of features tells one story, so only its strongest counts. Which group it is does not matter to a forest:
+evidence in bits is comparable across groups, and in a column per group one loud story is diluted among a dozen quiet.
 """
 
 from functools import cache
@@ -27,14 +28,13 @@ def aggregate(bits: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Returns
     -------
-    Shape (n, groups + 2): strongest evidence per group, then the strongest of all and the sum of the two strongest.
+    Shape (n, 2): strongest evidence of any group, and strongest of any other group.
     """
     grouped = np.zeros((len(bits), len(groups())))
     for column, spec in enumerate(specs().values()):
         group = groups().index(spec.group)
         np.maximum(grouped[:, group], bits[:, column], out=grouped[:, group])
-    strongest = np.sort(grouped, axis=1)[:, :-3:-1]
-    return np.column_stack([grouped, strongest[:, 0], strongest.sum(axis=1)])
+    return np.ascontiguousarray(np.partition(grouped, (-2, -1), axis=1)[:, :-3:-1])
 
 
 def by_family(bits: NDArray[np.float64]) -> dict[Family, NDArray[np.float64]]:

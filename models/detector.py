@@ -34,19 +34,19 @@ def strength(
     forest: FlatForest,
     calibrations: dict[str, TailCalibration],
 ) -> NDArray[np.float64]:
-    """Give the strength of windows: the mean of two calibrated tails in bits, shape (n,).
+    """Give the strength of windows: the larger of two calibrated tails in bits, shape (n,).
 
-    One channel is the forest's score, the other the strongest evidence plus half of the second strongest. Why their
-    mean, and what the larger of the two brings instead: `docs/adr/0006-evidence-trust-and-two-channels.md`.
+    One channel is the forest's score, the other the strongest evidence plus half of the second strongest. What else was
+    tried: `docs/adr/0010-gamma-poisson-rates-and-a-forest-of-two.md`.
     """
     by_forest = calibrations["forest"].bits(forest.score(vectors), cohorts)
     by_sum = calibrations["sum"].bits(summed(vectors), cohorts)
-    return np.asarray((by_forest + by_sum) / 2, dtype=np.float64)
+    return np.asarray(np.maximum(by_forest, by_sum), dtype=np.float64)
 
 
 def summed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the strongest evidence plus half of the second strongest, shape (n,), from `aggregate` vectors."""
-    return np.asarray(vectors[:, -2:].mean(axis=1), dtype=np.float64)
+    return np.asarray(vectors[:, 0] + vectors[:, 1] / 2, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Fit isolation forests that can tell tails apart.
 
 A default isolation forest is blind to rare, strong evidence: 256 rows hold no tail, and beyond the largest row no split
-is ever drawn. Two settings cure both: thousands of rows per tree, and a few per cent of exaggerated rows among them.
+is ever drawn. Two settings cure both: thousands of rows per tree, and exaggerated rows among them.
 """
 
 from typing import Any
@@ -13,28 +13,24 @@ from sklearn.ensemble import IsolationForest
 from models.flat_forest import FlatForest
 from models.trees import Trees
 
-AGGREGATES = 2  # the strongest evidence, the sum of the two strongest
 STRONGEST_FACTOR = 4.0
 
 
 def fit_forest(
     evidence: NDArray[np.float64],
     *,
-    groups: int,
     seed: int,
     n_trees: int = 200,
     max_samples: int = 4096,
-    exaggerated: float = 0.02,
+    exaggerated: float = 0.1,
 ) -> FlatForest:
     """Fit a forest on evidence and compile it.
 
     Parameters
     ----------
     evidence
-        Bits, (n, groups + 2): one column per group, then the strongest and the sum of the two strongest. Of more rows
-        than the trees together can draw, a random part is used.
-    groups
-        Columns that hold the evidence of one group of features each.
+        Bits, (n, d), as `models.aggregates.aggregate` gives them. Of more rows than the trees together can draw, a
+        random part is used.
     seed
         Makes the fit repeatable.
     n_trees
@@ -42,23 +38,23 @@ def fit_forest(
     max_samples
         Rows that each tree sees, at most.
     exaggerated
-        Share of exaggerated rows added: each group drawn from a row of its own, times a factor in [1, 4).
+        Share of exaggerated rows added: each column drawn from a row of its own, times a factor in [1, 4).
 
     Raises
     ------
     ValueError
-        The shape does not fit `groups`, or a number is not finite or beyond float32.
+        There is no row or no column, or a number is not finite or beyond float32.
     """
-    if evidence.shape != (len(evidence), groups + AGGREGATES) or groups < 1:
-        raise ValueError(f"expected evidence of shape (n, {groups + AGGREGATES}), got {evidence.shape}")
+    if evidence.ndim != 2 or not evidence.shape[1]:  # noqa: PLR2004 - rows and columns
+        raise ValueError(f"expected evidence of shape (n, d), got {evidence.shape}")
     if not len(evidence):
         raise ValueError("no evidence to fit a forest on")
-    if not (np.abs(evidence) < np.finfo(np.float32).max / STRONGEST_FACTOR / AGGREGATES).all():
+    if not (np.abs(evidence) < np.finfo(np.float32).max / STRONGEST_FACTOR).all():
         raise ValueError("evidence to fit on must be finite")
     rng = np.random.default_rng(seed)
     if len(evidence) > n_trees * max_samples:
         evidence = evidence[np.sort(rng.choice(len(evidence), n_trees * max_samples, replace=False))]
-    rows = np.concatenate([evidence, exaggerate(evidence[:, :groups], round(exaggerated * len(evidence)), rng)])
+    rows = np.concatenate([evidence, exaggerate(evidence, round(exaggerated * len(evidence)), rng)])
     forest = IsolationForest(
         n_estimators=n_trees, max_samples=min(max_samples, len(rows)), random_state=int(rng.integers(2**31))
     )
@@ -66,18 +62,10 @@ def fit_forest(
 
 
 def exaggerate(evidence: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return `n` rows of exaggerated evidence, (n, groups + 2), from rows (m, groups)."""
-    groups = evidence.shape[1]
-    drawn = evidence[rng.integers(len(evidence), size=(n, groups)), np.arange(groups)]
-    return with_aggregates(drawn * rng.uniform(1.0, STRONGEST_FACTOR, size=(n, groups)))
-
-
-def with_aggregates(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Append the strongest evidence of each row and the sum of its two strongest, (n, groups + 2)."""
-    if evidence.shape[1] == 1:
-        return np.repeat(evidence, 1 + AGGREGATES, axis=1)
-    second, strongest = np.partition(evidence, (-2, -1), axis=1)[:, -2:].T
-    return np.column_stack([evidence, strongest, strongest + second])
+    """Return `n` rows of exaggerated evidence, (n, d), from rows (m, d)."""
+    columns = evidence.shape[1]
+    drawn = evidence[rng.integers(len(evidence), size=(n, columns)), np.arange(columns)]
+    return np.asarray(drawn * rng.uniform(1.0, STRONGEST_FACTOR, size=(n, columns)), dtype=np.float64)
 
 
 def compile_forest(forest: IsolationForest) -> FlatForest:

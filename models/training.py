@@ -17,7 +17,7 @@ from features.extraction import closed_until, extract_days
 from features.lake import Lake
 from features.protocols import specs
 from features.windows import WINDOW, Windows, floor_window, merge_windows
-from models.aggregates import aggregate, groups
+from models.aggregates import aggregate
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
 from models.detector import Channels, Detector, strength, summed
@@ -134,7 +134,7 @@ def _fit(held_out: HeldOut, budget: float, seed: int) -> Channels:
     trust = Trust.measure(held_out.bits)
     vectors = aggregate(trust.apply(held_out.bits))
     cohorts = held_out.cohorts
-    forest = fit_forest(vectors, groups=len(groups()), seed=seed)
+    forest = fit_forest(vectors, seed=seed)
     calibrations = {
         "forest": TailCalibration.fit(forest.score(vectors), cohorts),
         "sum": TailCalibration.fit(summed(vectors), cohorts),

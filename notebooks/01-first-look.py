@@ -35,7 +35,7 @@ from features.extraction import closed_until, extract_days
 from features.ingest import read_events
 from features.lake import Lake
 from features.windows import merge_windows
-from models.aggregates import aggregate, by_family, groups
+from models.aggregates import aggregate, by_family
 from models.forest import fit_forest
 from models.training import train
 from service.jobs.demo import bundled_sample, load_sample
@@ -139,7 +139,7 @@ for reason in strangest.reasons:
 # %%
 evidence = weigh(windows, champion.normal)
 vectors = aggregate(champion.channels.trust.apply(evidence.bits))
-challenger = fit_forest(vectors, groups=len(groups()), seed=1, n_trees=100, max_samples=256)
+challenger = fit_forest(vectors, seed=1, n_trees=100, max_samples=256)
 mine, other = champion.channels.forest.score(vectors), challenger.score(vectors)
 places = np.argsort(np.argsort(-mine)), np.argsort(np.argsort(-other))
 agreement = float(np.corrcoef(*places)[0, 1])

@@ -153,3 +153,17 @@ def test_flows_at_the_very_start_are_not_lost_to_clock_skew() -> None:
     rows = container("docker:shop/api", "a", 0, "172.18.0.5")
 
     assert ends(resolve(*rows, flow(-1 / 60, "172.18.0.5", "203.0.113.9"))) == [("docker:shop/api", None)]
+
+
+def test_a_network_joined_later_brings_its_address_only_from_then_on() -> None:
+    """Before the container joined, the address was another's, and so are the flows of that time."""
+    late = {"container_id": "a", "workload": "docker:shop/api", "host": "n1", "kind": "config", "valid_from": at(0)}
+    rows = [
+        *container("docker:shop/api", "a", 0, "172.18.0.5"),
+        *container("docker:blog/web", "b", 1, "172.19.0.9"),
+        {"ts": at(20), "kind": "lifecycle", "action": "die", "container_id": "b", "host": "n1"},
+        late | {"ts": at(30), "addresses": ["172.18.0.5", "172.19.0.9"]},
+    ]
+    flows = [flow(10, "172.19.0.9", "203.0.113.9"), flow(31, "172.19.0.9", "203.0.113.9")]
+
+    assert [workload for workload, _ in ends(resolve(*rows, *flows))] == ["docker:blog/web", "docker:shop/api"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.forest import exaggerate, fit_forest, with_aggregates
+from models.forest import exaggerate, fit_forest
 
 Floats = NDArray[np.float64]
 
@@ -11,13 +11,13 @@ GROUPS = 5
 
 def evidence(n: int, seed: int = 0) -> Floats:
     rng = np.random.default_rng(seed)
-    return with_aggregates(rng.exponential(1.44, (n, GROUPS)) * (rng.random((n, GROUPS)) < 0.5))
+    return rng.exponential(1.44, (n, GROUPS)) * (rng.random((n, GROUPS)) < 0.5)
 
 
 def test_same_seed_gives_the_same_forest() -> None:
     """A fit is repeatable, and another seed gives another forest."""
     rows = evidence(3_000)
-    one, two, other = (fit_forest(rows, groups=GROUPS, seed=seed, n_trees=10).arrays() for seed in (7, 7, 8))
+    one, two, other = (fit_forest(rows, seed=seed, n_trees=10).arrays() for seed in (7, 7, 8))
     assert all((one[name] == two[name]).all() for name in one)
     assert any(not np.array_equal(one[name], other[name]) for name in one)
 
@@ -25,7 +25,7 @@ def test_same_seed_gives_the_same_forest() -> None:
 def test_rows_beyond_what_trees_can_draw_are_sampled_repeatably() -> None:
     """More rows than the trees can see are thinned out, the same way every time."""
     rows = evidence(5_000)
-    one, two = (fit_forest(rows, groups=GROUPS, seed=0, n_trees=3, max_samples=64).arrays() for _ in range(2))
+    one, two = (fit_forest(rows, seed=0, n_trees=3, max_samples=64).arrays() for _ in range(2))
     assert all((one[name] == two[name]).all() for name in one)
     assert one["samples"][:3].tolist() == [64, 64, 64]
 
@@ -33,44 +33,36 @@ def test_rows_beyond_what_trees_can_draw_are_sampled_repeatably() -> None:
 def test_stronger_evidence_is_stranger_beyond_the_training_range() -> None:
     """Evidence above everything seen in training still ranks by strength: exaggerated rows draw splits out there."""
     rows = evidence(20_000)
-    strongest = rows[:, :GROUPS].max()
+    strongest = rows.max()
     asked = np.zeros((3, GROUPS))
     asked[:, 2] = strongest * np.array([0.2, 0.9, 2.5])
-    forest = fit_forest(rows, groups=GROUPS, seed=0)
-    weak, strong, beyond = forest.score(with_aggregates(asked))
+    forest = fit_forest(rows, seed=0)
+    weak, strong, beyond = forest.score(asked)
     assert weak < strong < beyond
     assert beyond > np.quantile(forest.score(rows), 0.999)
 
 
 def test_exaggerated_rows_are_resamples_times_one_to_four() -> None:
-    """Each group comes from a training row times a factor in [1, 4); the aggregates follow."""
+    """Each column comes from a training row times a factor in [1, 4)."""
     made = exaggerate(np.full((10, 3), [1.0, 10.0, 0.0]), 1_000, np.random.default_rng(0))
-    assert made.shape == (1_000, 5)
+    assert made.shape == (1_000, 3)
     assert ((made[:, :2] >= [1, 10]) & (made[:, :2] < [4, 40])).all()
     assert made[:, 0].min() < 1.1
     assert made[:, 0].max() > 3.9
     assert (made[:, 2] == 0).all()
-    assert (made[:, 3] == made[:, :3].max(axis=1)).all()
-    assert made[:, 4] == pytest.approx(made[:, 0] + made[:, 1])
-
-
-def test_aggregates_are_the_strongest_and_the_sum_of_two() -> None:
-    """The last two columns are the largest evidence and the two largest together."""
-    assert with_aggregates(np.array([[3.0, 1.0, 2.0]])).tolist() == [[3.0, 1.0, 2.0, 3.0, 5.0]]
-    assert with_aggregates(np.array([[3.0]])).tolist() == [[3.0, 3.0, 3.0]]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_handful_of_rows_is_enough(n: int) -> None:
     """A forest of one, two or three rows scores without complaint."""
-    scores = fit_forest(evidence(n), groups=GROUPS, seed=0, n_trees=5).score(evidence(20, 1))
+    scores = fit_forest(evidence(n), seed=0, n_trees=5).score(evidence(20, 1))
     assert ((scores > 0) & (scores <= 1)).all()
 
 
 @pytest.mark.parametrize(
     ("rows", "match"),
     [
-        (np.zeros((5, GROUPS)), "shape"),
+        (np.zeros((5, 0)), "shape"),
         (np.zeros(7), "shape"),
         (np.zeros((0, GROUPS + 2)), "no evidence"),
         (np.full((5, GROUPS + 2), np.nan), "finite"),
@@ -81,4 +73,4 @@ def test_a_handful_of_rows_is_enough(n: int) -> None:
 def test_unusable_evidence_is_refused(rows: Floats, match: str) -> None:
     """Wrong shapes, no rows and numbers that no tree can split on are said plainly."""
     with pytest.raises(ValueError, match=match):
-        fit_forest(rows, groups=GROUPS, seed=0)
+        fit_forest(rows, seed=0)
