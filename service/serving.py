@@ -61,9 +61,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
 def _load_model(worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
     """Load the model before the first request, and never before the fork: polars' thread pool does not survive one."""
     with worker.wsgi.app_context():
+        from models.compiled_forest import prepare  # noqa: PLC0415 -- compiles, where numba is installed
         from service.state import state  # noqa: PLC0415 -- see `load`
 
         state().model.get()
+        prepare()
 
 
 def _forget(_: object, worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker

@@ -103,7 +103,7 @@ class Cast:
 
     def _of_host(self, host: str) -> str:
         address = self.world.engines[host].address
-        self.shows(f"ip:{address}")
+        self.shows(f"ip:{address}", f"host:{host}")  # which of the two depends on what a registry heard of it
         return address
 
     def client(self, name: str) -> Client:
