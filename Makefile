@@ -53,6 +53,7 @@ bench: .venv/dev.stamp ## every benchmark, with ratios against a peer measured i
 
 docs: .venv/dev.stamp ## write the generated pages, and hold all documentation against the code
 	$(BIN)/python -m service.settings > docs/settings.md
+	$(BIN)/python -m service.emulation.catalogue > docs/scenarios.md
 	$(BIN)/python .ci/tree
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_house.py
 

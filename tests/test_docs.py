@@ -10,6 +10,7 @@ import pytest
 from features.protocols import FAMILIES, specs
 from service.cli import COMMANDS
 from service.jobs.demo import bundled_sample, load_sample
+from service.emulation.catalogue import page
 from service.settings import declared
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +89,11 @@ def test_validation_covers_what_the_sample_emulates() -> None:
 def test_setting_is_documented(name: str) -> None:
     """Every setting stands in docs/settings.md."""
     assert f"`{name}`" in (DOCS / "settings.md").read_text()
+
+
+def test_scenarios_are_described() -> None:
+    """The page of the scenario library is the library's own (`make docs` writes it)."""
+    assert (DOCS / "scenarios.md").read_text() == page()
 
 
 def test_tree_is_up_to_date() -> None:
