@@ -2,8 +2,8 @@
 
 CPU time of one process, the three in turn, median over rounds; small batches are repeated within a round, after one
 call to warm up. The forest is trained as `models.forest.fit_forest` trains. Evidence is simulated: twelve groups, each
-silent in 10 to 85 % of the windows and exponential otherwise; the forest sees the two strongest. What was tried to make it faster,
-with figures: docs/adr/0009-serving-form.md.
+silent in 10 to 85 % of the windows and exponential otherwise; the forest sees the two strongest. What was tried to make
+it faster, with figures: docs/adr/0009-serving-form.md.
 """
 
 import argparse

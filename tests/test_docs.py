@@ -9,8 +9,8 @@ import pytest
 
 from features.protocols import FAMILIES, specs
 from service.cli import COMMANDS
+from service.emulation import catalogue
 from service.jobs.demo import bundled_sample, load_sample
-from service.emulation.catalogue import page
 from service.settings import declared
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +93,7 @@ def test_setting_is_documented(name: str) -> None:
 
 def test_scenarios_are_described() -> None:
     """The page of the scenario library is the library's own (`make docs` writes it)."""
-    assert (DOCS / "scenarios.md").read_text() == page()
+    assert (DOCS / "scenarios.md").read_text() == catalogue.page()
 
 
 def test_tree_is_up_to_date() -> None:

@@ -4,9 +4,9 @@ from service.emulation.scenario import Scenario, library
 
 HEAD = """# Scenarios
 
-Written by `make docs` from `service/emulation/scenarios/`, one file each. `wharfinger validate` plays all of them in made-up
-estates; those marked *live* can be played on a Docker host with `wharfinger emulate ID`. B1 to B23 are benign lookalikes of
-which each estate has its share. How well each is found: [Validation](validation.md).
+Written by `make docs` from `service/emulation/scenarios/`, one file each. `wharfinger validate` plays all of them in
+made-up estates; those marked *live* can be played on a Docker host with `wharfinger emulate ID`. B1 to B23 are benign
+lookalikes of which each estate has its share. How well each is found: [Validation](validation.md).
 """
 KINDS = {
     "I": "Images and supply chain", "D": "Deployment, configuration, escape", "E": "Commands, discovery, credentials",
