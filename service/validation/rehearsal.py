@@ -127,13 +127,17 @@ def judged(attack: Attack, scores: ByWorkload, quiet: ByWorkload) -> Rehearsed:
     )
 
 
-def store(report: Rehearsal, root: Path) -> Path:
-    """Write a report into a folder of `root` named after its content, and return the file."""
-    told = report.to_json()
-    folder = root / f"own-{hashlib.sha256(told).hexdigest()[:12]}"
+def name_of(report: Rehearsal) -> str:
+    """Name a report after its content: the same findings, the same name."""
+    return f"own-{hashlib.sha256(report.to_json()).hexdigest()[:12]}"
+
+
+def store(report: Rehearsal, folder: Path) -> Path:
+    """Write a report into a folder, which is made, and return the file."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / JSON).write_bytes(told)
-    return folder / JSON
+    file = folder / JSON
+    file.write_bytes(report.to_json())
+    return file
 
 
 def _time(text: str) -> datetime:
