@@ -154,7 +154,7 @@ def test_a_reader_finds_the_same_workloads_again(observed: Observed, tmp_path: P
 
 
 def test_what_is_played_is_of_the_estate(estate: Estate, observed: Observed, tmp_path: Path) -> None:
-    """Whom a label names is there, shows it in its time, and asks the estate's resolver; a seed gives the same again."""
+    """Whom a label names is there, shows it in its time, and asks the own resolver; a seed gives the same again."""
     until = observed.at + timedelta(days=1)
     chosen = [(library()[name], "high") for name in ("N01", "N07", "E01", "D01")]
     told = [played(recorded(observed, tmp_path / out, until, seed=3), chosen) for out in "ab"]

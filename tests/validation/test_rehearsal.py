@@ -16,8 +16,8 @@ ATTACK = Attack(
 def scored(workload: str, minute: int, severity: Severity, text: str = "", bits: float | None = None) -> Score:
     reason = Reason(feature="f", value="1", expected="0", bits=1.0, technique="T1071", text=text)
     return Score(
-        workload=workload, window_start=f"2026-09-07T10:{minute:02}:00Z", window_end=f"2026-09-07T10:{minute + 9:02}:59Z",
-        score=0.5, bits=bits or BITS[severity], p_value=0.5, severity=severity, evidence={},
+        workload=workload, window_start=f"2026-09-07T10:{minute:02}:00Z",
+        window_end=f"2026-09-07T10:{minute + 9:02}:59Z", score=0.5, bits=bits or BITS[severity], p_value=0.5, severity=severity, evidence={},
         reasons=[reason] if text else [], model="m", baseline=BaselineInfo(level="workload", maturity=1.0, windows=9),
     )  # fmt: skip
 
@@ -40,7 +40,10 @@ def test_the_strongest_window_that_a_scenario_made_speaks_for_it() -> None:
 def test_an_alert_that_was_there_anyway_is_not_credited() -> None:
     """It is as severe without the scenario; the next window, which is the scenario's, speaks."""
     quiet = [scored("docker:shop/web", 10, "high", "a real one")]
-    beside = [scored("docker:shop/web", 10, "high", "a real one", bits=9.9), scored("docker:shop/web", 20, "low", "own")]
+    beside = [
+        scored("docker:shop/web", 10, "high", "a real one", bits=9.9),
+        scored("docker:shop/web", 20, "low", "own"),
+    ]
 
     row = told(beside, quiet)
 
@@ -48,7 +51,9 @@ def test_an_alert_that_was_there_anyway_is_not_credited() -> None:
 
 
 def test_a_window_that_becomes_more_severe_is_credited() -> None:
-    row = told([scored("docker:shop/web", 10, "critical", "more")], [scored("docker:shop/web", 10, "high", "a real one")])
+    row = told(
+        [scored("docker:shop/web", 10, "critical", "more")], [scored("docker:shop/web", 10, "high", "a real one")]
+    )
 
     assert (row.severity, row.why) == ("critical", "more")
 

@@ -93,7 +93,9 @@ def test_what_is_not_played_is_listed_with_its_reason(report: Rehearsal) -> None
 def test_the_day_and_its_own_alerts_are_told(report: Rehearsal, estate: Estate, detector: Detector) -> None:
     """The last full day, of whose first ten minutes the model has learnt."""
     since, until = (datetime.fromisoformat(moment) for moment in (report.since, report.until))
-    own = [score for score in watched_scores(estate.lake, detector, since, silent) if score.window_start >= report.since]
+    own = [
+        score for score in watched_scores(estate.lake, detector, since, silent) if score.window_start >= report.since
+    ]
 
     assert (since, until) == (estate.until - timedelta(minutes=10), estate.until + timedelta(days=1, minutes=-10))
     assert report.learnt
