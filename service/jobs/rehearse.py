@@ -166,9 +166,7 @@ class _Day:
         attacks, unplayed = [], list(world.ledger.unplayed)
         holders = {f"ip:{row['address']}": row["workload"] for row in self.estate.containers.iter_rows(named=True)}
         for attack in labels.attacks:
-            known = tuple(
-                holders.get(name, name) for name in attack.workloads if not name.startswith(f"ip:{MACHINES}")
-            )
+            known = tuple(holders.get(name, name) for name in attack.workloads if not name.startswith(f"ip:{MACHINES}"))
             if known:
                 attacks.append(msgspec.structs.replace(attack, workload=known[0], workloads=known))
             else:

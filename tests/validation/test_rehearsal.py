@@ -15,10 +15,11 @@ ATTACK = Attack(
 
 def scored(workload: str, minute: int, severity: Severity, text: str = "", bits: float | None = None) -> Score:
     reason = Reason(feature="f", value="1", expected="0", bits=1.0, technique="T1071", text=text)
+    begin, end = f"2026-09-07T10:{minute:02}:00Z", f"2026-09-07T10:{minute + 9:02}:59Z"
     return Score(
-        workload=workload, window_start=f"2026-09-07T10:{minute:02}:00Z",
-        window_end=f"2026-09-07T10:{minute + 9:02}:59Z", score=0.5, bits=bits or BITS[severity], p_value=0.5, severity=severity, evidence={},
-        reasons=[reason] if text else [], model="m", baseline=BaselineInfo(level="workload", maturity=1.0, windows=9),
+        workload=workload, window_start=begin, window_end=end, score=0.5, bits=bits or BITS[severity], p_value=0.5,
+        severity=severity, evidence={}, reasons=[reason] if text else [], model="m",
+        baseline=BaselineInfo(level="workload", maturity=1.0, windows=9),
     )  # fmt: skip
 
 
