@@ -34,7 +34,7 @@ def _notes(report: Rehearsal) -> Iterable[str]:
     if report.alerts:
         yield (
             f"{report.alerts} real alerts of severity high or above lie in this span (wharfinger incidents); "
-            "a scenario counts only where it made a window more severe than it was"
+            "a scenario that one of them hides is played elsewhere"
         )
     if report.learnt:
         yield "the model has learnt from a part of this span, so it is quieter there than on a day it does not know"
@@ -56,7 +56,7 @@ def _family(family: str, own: Sequence[Rehearsed]) -> None:
             f"{row.quiet_bits:.1f}" if row.quiet_bits else "-",
             "" if row.delay is None else f"{row.delay:.0f} min",
             # what is known beside it stands in the file
-            Text(row.why.partition(" (")[0] or "nothing stands out from what was strange already", style="dim"),
+            Text(row.why.partition(" (")[0] or "-", style="dim"),
         )
         for row in own
     ]

@@ -96,22 +96,27 @@ class ByWorkload:
         return self._own.get(workload.lower(), [])
 
 
-def judged(attack: Attack, scores: ByWorkload, quiet: ByWorkload) -> Rehearsed:
+def judged(attack: Attack, scores: ByWorkload, quiet: ByWorkload) -> Rehearsed | None:
     """Tell what a model made of a scenario, from the scores with it and those of the same span without it.
 
     A window that was strange without it counts only where it became more severe: its alert would be there anyway.
+    None where such an alert is the strongest of the scenario's time, for nobody can tell what is hidden behind it.
     """
     begin, end = _time(attack.start), _time(attack.end) + GRACE
+    during: list[Score] = []
     made: list[Score] = []
     for workload in attack.workloads:
         before = {score.window_start: SEVERITIES.index(score.severity) for score in quiet.of(workload)}
+        own = [s for s in scores.of(workload) if _time(s.window_start) < end and begin < _time(s.window_end)]
+        during += own
         made += (
             score
-            for score in scores.of(workload)
-            if _time(score.window_start) < end and begin < _time(score.window_end)
+            for score in own
             if not (was := before.get(score.window_start, 0)) or SEVERITIES.index(score.severity) > was
         )
     strongest = min(made, key=lambda score: (-score.bits, score.window_start), default=None)
+    if during and (strongest is None or max(score.bits for score in during) > strongest.bits):
+        return None
     alarming = [score.window_end for score in made if SEVERITIES.index(score.severity) >= SEVERITIES.index("high")]
     workload = strongest.workload if strongest else attack.workload
     return Rehearsed(

@@ -23,7 +23,7 @@ def scored(workload: str, minute: int, severity: Severity, text: str = "", bits:
     )  # fmt: skip
 
 
-def told(with_it: list[Score], without: list[Score]) -> Rehearsed:
+def told(with_it: list[Score], without: list[Score]) -> Rehearsed | None:
     return judged(ATTACK, ByWorkload(with_it), ByWorkload(without))
 
 
@@ -33,22 +33,32 @@ def test_the_strongest_window_that_a_scenario_made_speaks_for_it() -> None:
 
     row = told(loud, quiet)
 
+    assert row is not None
     assert (row.workload, row.severity, row.bits, row.why) == ("docker:shop/web", "high", 9.0, "beacon")
     assert row.quiet_bits == 1.0
     assert row.delay == 15.0
 
 
-def test_an_alert_that_was_there_anyway_is_not_credited() -> None:
-    """It is as severe without the scenario; the next window, which is the scenario's, speaks."""
+def test_nobody_can_tell_what_a_real_alert_hides() -> None:
+    """The strongest window is as severe without the scenario: it is not credited, and the weaker one is no verdict."""
     quiet = [scored("docker:shop/web", 10, "high", "a real one")]
     beside = [
         scored("docker:shop/web", 10, "high", "a real one", bits=9.9),
         scored("docker:shop/web", 20, "low", "own"),
     ]
 
+    assert told(beside, quiet) is None
+    assert told(beside[:1], quiet) is None
+
+
+def test_a_weaker_alert_of_the_day_hides_nothing() -> None:
+    quiet = [scored("docker:shop/web", 10, "low", "a real one")]
+    beside = [scored("docker:shop/web", 10, "low", "a real one"), scored("docker:shop/web", 20, "high", "own")]
+
     row = told(beside, quiet)
 
-    assert (row.severity, row.why, row.delay, row.quiet_bits) == ("low", "own", None, 9.0)
+    assert row is not None
+    assert (row.severity, row.why) == ("high", "own")
 
 
 def test_a_window_that_becomes_more_severe_is_credited() -> None:
@@ -61,8 +71,7 @@ def test_a_window_that_becomes_more_severe_is_credited() -> None:
 
 def test_a_scenario_without_windows_of_its_own_reaches_nothing() -> None:
     """Windows of others, and of another time, are not its own."""
-    row = told([scored("docker:shop/cache", 10, "high"), scored("docker:shop/web", 10, "low")],
-               [scored("docker:shop/web", 10, "low")])  # fmt: skip
+    row = told([scored("docker:shop/cache", 10, "high")], [scored("docker:shop/web", 40, "low")])
 
     assert row == Rehearsed(
         scenario="N01", name="Plain beacon", variant="high", workload="docker:shop/web", severity="none", bits=0.0,
@@ -71,9 +80,11 @@ def test_a_scenario_without_windows_of_its_own_reaches_nothing() -> None:
 
 
 def test_a_report_is_stored_and_named_after_its_content(tmp_path: Path) -> None:
+    row = told([], [])
+    assert row is not None
     report = Rehearsal(
         model="m", since="2026-09-07T00:00:00Z", until="2026-09-08T00:00:00Z", learnt=False, alerts=0, workloads=3,
-        unseen=(), scenarios=(told([], []),), unplayed=("C01: no",),
+        unseen=(), scenarios=(row,), unplayed=("C01: no",),
     )  # fmt: skip
 
     file = store(report, tmp_path / name_of(report))
