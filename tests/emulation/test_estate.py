@@ -36,6 +36,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> World:
     return made(tmp_path_factory.mktemp("small"), *SMALL)
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_bytes_and_another_gives_others(small: World, tmp_path: Path) -> None:
     """Every file of two runs is the same, packed ones too; another seed changes every stream of it."""
     for folder, seed in (("b", "1"), ("c", "8")):

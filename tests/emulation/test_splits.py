@@ -91,6 +91,7 @@ def test_no_name_occurs_in_two_splits(one: Split, other: Split) -> None:
     assert not mine & others
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_what_is_written_has_nothing_of_another_split(estates: dict[Split, Path], one: Split, other: Split) -> None:
     """Machines, domains and projects in the telemetry itself are of one split alone."""
@@ -112,6 +113,7 @@ def test_what_is_written_has_nothing_of_another_split(estates: dict[Split, Path]
     assert not mine & others
 
 
+@pytest.mark.slow
 def test_a_split_gives_the_same_bytes_again(estates: dict[Split, Path], tmp_path: Path) -> None:
     """The same split and seed write the same files, whenever they do; other splits write others."""
 
