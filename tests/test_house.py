@@ -92,6 +92,7 @@ def test_pins_name_no_package_index() -> None:
     assert not [path.name for path in files if told.search(path.read_text())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("environment", "code"), [({"CI": "true"}, 1), ({"CI": ""}, 0)])
 def test_skipped_engine_test_fails_in_ci(environment: dict[str, str], code: int, tmp_path: Path) -> None:
     """Where an engine must be there, a test that skips for want of one is a failure; elsewhere it may skip."""

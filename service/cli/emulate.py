@@ -9,7 +9,7 @@ import click
 from service.cli import terminal
 from service.cli.findings import first_reason
 from service.cli.group import FAILURE, INTERRUPTED, Invocation
-from service.cli.options import home_of
+from service.cli.options import home_of, make_writable
 from service.emulation.live.actions import LABEL, Action, Plan
 from service.emulation.live.planner import obstacle
 from service.emulation.live.playing import Played, Stopped
@@ -74,6 +74,8 @@ def command(
     if cleaning:
         return _clean(engine)
     if scenario is None:
+        if apply:
+            raise click.UsageError("--apply needs a SCENARIO; without one they are listed")
         _list()
         return 0
     made = prepare(
@@ -90,6 +92,8 @@ def command(
         show_plan(made)
         terminal.say("\nNothing was done: --apply plays it.")
         return 0
+    if record is not None:
+        make_writable(record)
     try:
         played = play(made, engine, terminal.say, record)
         _tell_cleaned(played)

@@ -1,5 +1,6 @@
 """The outermost group: imports commands on demand and turns every error into one line."""
 
+import errno
 import os
 import sys
 import traceback
@@ -119,6 +120,8 @@ def _line(error: Exception) -> str:
     """Word an error: ours speak for themselves, as do those of the file system; any other is a fault of ours."""
     if type(error).__module__.partition(".")[0] in ("features", "models", "service"):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full: free space, or put the home (--home) or temporary files (TMPDIR) elsewhere"
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror} (run again with --debug to see where)"

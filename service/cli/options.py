@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import click
 
-from service.cli.group import Invocation
+from service.cli.group import CommandError, Invocation
 from service.settings import Settings
 from service.wiring import Home, open_home
 
@@ -53,6 +55,22 @@ def output_format() -> Decorator:
     return click.option(
         "--format", "shape", type=kinds, default="table", show_default=True, help="For people or for tools."
     )
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder to write into before the work begins, so that hours of it are not lost.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be made, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            file.write(b"writable")
+    except OSError as error:
+        raise CommandError(f"cannot write into {folder}: {error.strerror} (name another folder)") from error
 
 
 def settings_of(invocation: Invocation) -> Settings:

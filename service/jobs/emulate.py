@@ -159,7 +159,10 @@ def _answering(engine: Path) -> None:
     try:
         request(engine, "GET", "/_ping", timeout=5)
     except (OSError, RuntimeError, LookupError) as error:
-        raise JobError(f"no Docker Engine answers at {engine}: {error} (name its socket with --socket)") from error
+        why = (error.strerror if isinstance(error, OSError) else "") or error
+        raise JobError(
+            f"no Docker Engine answers at {engine}: {why} (start it, or name its socket with --socket)"
+        ) from error
 
 
 def _present(engine: Path, image: str) -> None:

@@ -197,6 +197,7 @@ def test_tor_and_address_tellers_are_doubtful() -> None:
     assert not unsure & capture.hostile
 
 
+@pytest.mark.slow
 @captures
 def test_the_smallest_capture_is_scored_by_all() -> None:
     capture = zeek.load("otrf-apt29-day1")

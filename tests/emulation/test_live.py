@@ -17,6 +17,7 @@ import pytest
 from data.capture.engine import Engine, missing_requirements
 from data.capture.images import busybox_tar
 from features.ingest import events_from_records
+from service.cli import main
 from service.emulation.live.actions import LiveError
 from service.emulation.live.cleaning import labelled
 from service.emulation.live.playing import Played, Player, Stopped
@@ -128,7 +129,7 @@ def test_a_container_becomes_the_image_of_its_service(engine: Engine) -> None:
 
 def test_a_beacon_is_recorded_and_can_be_ingested(engine: Engine, tmp_path: Path) -> None:
     """N01: events, inspects and flows of the run are kept in the sources' own formats, the check-ins among them."""
-    made = prepare("N01", "high", "a0100000", engine=engine.socket, minutes=0.08, faster=60)
+    made = prepare("N01", "high", "a0100000", engine=engine.socket, minutes=0.05, faster=100)
     with Recorder(engine.socket, tmp_path, "quay-1", set(made.images)) as recorder:
         done = Player(made, engine.socket, _hush, recorder.network).play()
 
@@ -233,7 +234,9 @@ def test_sigterm_ends_a_run_between_its_steps(engine: Engine) -> None:
     assert stopped.value.number == signal.SIGTERM
 
 
-def test_what_a_killed_run_leaves_is_cleaned_later(engine: Engine, tmp_path: Path) -> None:
+def test_what_a_killed_run_leaves_is_cleaned_later(
+    engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a kill -9 all of it is still there; --clean removes it by the label."""
     with command(engine, tmp_path) as process:
         process.kill()
@@ -243,9 +246,10 @@ def test_what_a_killed_run_leaves_is_cleaned_later(engine: Engine, tmp_path: Pat
     assert labelled(engine.socket, "networks")
     assert labelled(engine.socket, "images")
 
-    words = ["--home", str(tmp_path), "emulate", "--clean", "--socket", str(engine.socket)]
-    program = [sys.executable, "-m", "service.cli"]
-    done = subprocess.run([*program, *words], capture_output=True, text=True, check=True, env=surroundings(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        main(["--home", str(tmp_path), "emulate", "--clean", "--socket", str(engine.socket)])
 
-    assert "removed container emulation-" in done.stdout
+    assert ended.value.code == 0
+    assert "removed container emulation-" in capsys.readouterr().out
     assert not list(tmp_path.glob("wharfinger-emulation-*"))

@@ -29,6 +29,13 @@ def estate(folder: Path, split: Split, seed: int) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def estates(tmp_path_factory: pytest.TempPathFactory) -> dict[Split, Path]:
+    """One small estate of each split."""
+    folder = tmp_path_factory.mktemp("splits")
+    return {split: estate(folder / split, split, 3) for split in Split}
+
+
 def test_whoever_tunes_is_refused_the_test_split(tmp_path: Path) -> None:
     """The labels of a test estate are for reports only; those of a development estate are for anyone."""
     span = ("2026-09-07T00:00:00Z", "2026-09-08T00:00:00Z", "2026-09-09T00:00:00Z")
@@ -84,12 +91,13 @@ def test_no_name_occurs_in_two_splits(one: Split, other: Split) -> None:
     assert not mine & others
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), PAIRS)
-def test_what_is_written_has_nothing_of_another_split(tmp_path: Path, one: Split, other: Split) -> None:
+def test_what_is_written_has_nothing_of_another_split(estates: dict[Split, Path], one: Split, other: Split) -> None:
     """Machines, domains and projects in the telemetry itself are of one split alone."""
 
     def written(split: Split) -> set[str]:
-        folder, told = estate(tmp_path / f"{split}", split, 3), set()
+        folder, told = estates[split], set()
         for path in folder.rglob("*.ndjson"):
             text = path.read_text(encoding="utf-8")
             told |= {path.stem} if path.stem.startswith("events-") else set()
@@ -105,16 +113,18 @@ def test_what_is_written_has_nothing_of_another_split(tmp_path: Path, one: Split
     assert not mine & others
 
 
-def test_a_split_gives_the_same_bytes_again(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_split_gives_the_same_bytes_again(estates: dict[Split, Path], tmp_path: Path) -> None:
     """The same split and seed write the same files, whenever they do; other splits write others."""
 
     def content(folder: Path) -> dict[str, bytes]:
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    twice = [[content(estate(tmp_path / f"{split}{i}", split, 5)) for i in range(2)] for split in Split]
+    first = {split: content(folder) for split, folder in estates.items()}
+    again = {split: content(estate(tmp_path / split, split, 3)) for split in Split}
 
-    assert all(first == again for first, again in twice)
-    assert len({one[0]["labels.json"] for one in twice}) == len(Split)
+    assert first == again
+    assert len({files["labels.json"] for files in first.values()}) == len(Split)
 
 
 @given(seed=st.integers(0, 2**32), split=st.sampled_from(list(Split)))

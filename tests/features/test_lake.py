@@ -137,6 +137,7 @@ def test_many_small_additions_leave_few_files(tmp_path: Path) -> None:
     assert_frame_equal(lake.read(), whole.sort("ts", "event_id"))
 
 
+@pytest.mark.slow
 def test_reading_while_files_are_merged_sees_each_event_once(tmp_path: Path) -> None:
     """A reader beside a busy writer sees a growing lake, never a repeat and never a gap."""
     whole = events(400, step=timedelta(seconds=10))
