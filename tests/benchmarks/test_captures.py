@@ -18,6 +18,8 @@ from features.evidence import Normal
 from features.protocols import specs
 from models.trust import Trust
 
+pytestmark = pytest.mark.slow
+
 captures = pytest.mark.skipif(not LABELLED.is_dir(), reason="the captures are not beside the project")
 HEADER = (
     "#separator \\x09\n#path\tconn\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice"

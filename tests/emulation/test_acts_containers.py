@@ -22,6 +22,8 @@ from service.emulation.estate.world import HOUR, Options, World
 from service.emulation.labels import Attack
 from service.emulation.scenario import VARIANTS, Variant, library
 
+pytestmark = pytest.mark.slow
+
 IDS = [name for name in library() if name[0] in "ID"]
 
 # What the catalogue promises of the loud variant: kind/action of events, and tokens of the configuration.

@@ -16,6 +16,8 @@ from service.emulation.labels import Attack
 from service.emulation.scenario import Variant, library
 from service.emulation.steps import Contact
 
+pytestmark = pytest.mark.slow
+
 PERSON, ACCOUNT, ANONYMOUS = (
     "k8s-actor:bob@corp.example",
     "k8s-actor:system:serviceaccount:payments:",

@@ -16,6 +16,8 @@ from service.emulation.scenario import Variant, library
 from service.emulation.steps import Beacon, Contact, Echo, Lookups, Pull, Relay, Run, Scan, Session, Upload
 from tests.emulation.playing import START, Played, is_about, quiet_world, read_back
 
+pytestmark = pytest.mark.slow
+
 NETWORK = [name for name in library() if name.startswith("N")]
 PLAYED: tuple[Variant, ...] = ("high", "dampened")
 

@@ -16,6 +16,8 @@ from service.emulation.estate.world import HOUR, World
 from service.emulation.scenario import Levels, Scenario, ScenarioError, Stage, Victim, library
 from service.emulation.steps import Audit, Beacon, Exec, Run, Upload
 
+pytestmark = pytest.mark.slow
+
 PULLED = Scenario(
     id="I01", name="", summary="", techniques=("T1610",), victim=Victim(kind="host"),
     sites={"controller": {"kind": "stranger", "port": 80}}, parameters={"delay": Levels(low=7200, middle=60, high=2)},

@@ -17,6 +17,8 @@ from service.emulation.live.stage import Options
 from service.emulation.scenario import VARIANTS, Variant, library
 from service.emulation.steps import Beacon
 
+pytestmark = pytest.mark.slow
+
 TEMPORARY = Path("/var/scratch/wharfinger-emulation-0123abcd")
 ALL = Options(registry=5999, root=True, tls=True)
 LIVE = [scenario for scenario in library().values() if not obstacle(scenario)]

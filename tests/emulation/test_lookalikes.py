@@ -13,6 +13,8 @@ from service.emulation.estate.ids import parse_iso
 from service.emulation.estate.lookalikes import KINDS, lookalike
 from service.emulation.estate.world import World
 
+pytestmark = pytest.mark.slow
+
 EVERY = {f"B{number}" for number in range(1, 24)}
 SIDES = ("learn", "watch")
 

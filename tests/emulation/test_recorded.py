@@ -19,6 +19,8 @@ from service.emulation.recorded import playable, played, recorded
 from service.emulation.scenario import library
 from tests.estates import Estate
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 9, 8, tzinfo=UTC)
 Told = Callable[..., Lake]
 

@@ -16,6 +16,8 @@ from service.emulation.estate.world import HOUR, World
 from service.emulation.scenario import Scenario, Victim
 from tests.emulation.playing import START, Played, is_about, quiet_world, read_back
 
+pytestmark = pytest.mark.slow
+
 
 def _scenario(*steps: dict[str, Any], victim: Victim) -> Scenario:
     sites = {"controller": {"kind": "stranger"}}

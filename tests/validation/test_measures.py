@@ -13,6 +13,8 @@ from service.validation.report import Setting
 from service.validation.trial import Trial
 from tests.validation.made_up import attack, iso, quiet, scored, trial
 
+pytestmark = pytest.mark.slow
+
 SETTING = Setting(split="development", seeds=(1,), workloads=100, days=4, learn_days=2, flows=0, budget=1.0)
 FIRST, SECOND, THIRD, FOURTH = (f"docker:shop/w{n:03d}" for n in range(4))
 

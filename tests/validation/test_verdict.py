@@ -12,6 +12,8 @@ from service.validation.report import Gate, Report, Setting
 from service.validation.trial import Trial, act_of
 from tests.validation.made_up import attack, quiet, scored, trial
 
+pytestmark = pytest.mark.slow
+
 SETTING = Setting(split="development", seeds=(1,), workloads=30, days=3, learn_days=2, flows=30_000, budget=1.0)
 Detector = Callable[[Trial], NDArray[np.float64]]
 

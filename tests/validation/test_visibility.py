@@ -12,6 +12,8 @@ from service.validation.trial import Trial
 from service.validation.visibility import CONDITIONS, SNAPSHOTS, Seen, Sensors, seen_through
 from tests.estates import Estate
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {sensors.name: sensors for sensors in CONDITIONS}
 traffic = pl.col("kind").is_in(TRAFFIC)
 

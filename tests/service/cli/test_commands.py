@@ -15,6 +15,8 @@ from service.cli import COMMANDS, main
 from service.settings import Settings
 from service.wiring import Home
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 ROW = {
     "workload", "window_start", "window_end", "score", "bits", "p_value", "severity", "evidence", "reasons", "baseline",
