@@ -5,9 +5,10 @@ are negative binomial. A small shape says that members differ much, so that one 
 one says that they are alike, so that one without events was merely lucky.
 """
 
+from math import lgamma
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln
 
 SHAPES = np.geomspace(0.02, 50.0, 25)
 # What is believed of a shape before an event was seen, on the log scale: one half, give or take a factor of seven.
@@ -31,11 +32,12 @@ def fit_shape(events: ArrayLike, exposure: ArrayLike, mean: ArrayLike) -> float:
     -------
     The shape among `SHAPES` with the largest posterior, 0.02 to 50.
     """
-    counts = np.asarray(events, np.float64)[:, None]
+    distinct, place = np.unique(np.asarray(events, np.int64), return_inverse=True)  # few: most have no event at all
+    log_gamma = np.array([[lgamma(count + shape) - lgamma(shape) for shape in SHAPES] for count in distinct.tolist()])
+    counts = distinct[place].astype(np.float64)[:, None]
     expected = np.maximum(np.asarray(exposure, np.float64) * np.asarray(mean, np.float64), LEAST_MEAN)[:, None]
     likelihood = (
-        gammaln(counts + SHAPES)
-        - gammaln(SHAPES)
+        log_gamma[place]
         + SHAPES * np.log(SHAPES / (SHAPES + expected))
         + counts * np.log(expected / (SHAPES + expected))
     ).sum(axis=0)
