@@ -57,6 +57,19 @@ def is_group(address: str) -> bool:
     return parsed.is_multicast or parsed.is_unspecified or address == "255.255.255.255" or address.endswith(".255")
 
 
+@lru_cache(maxsize=1 << 17)
+def is_owned(address: str, networks: tuple[Network, ...] = INTERNAL) -> bool:
+    """Say whether an address inside names one machine or container.
+
+    One of IPv6's link-local addresses does not: it is a second name of who has another address, and means something on
+    its own link alone. Those of IPv4 do: clouds keep their metadata service at one.
+    """
+    if not is_internal(address, networks) or is_group(address):
+        return False
+    parsed = ip_address(address)
+    return parsed.version == 4 or not parsed.is_link_local  # noqa: PLR2004 - of IP
+
+
 @cache
 def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()

@@ -1,7 +1,7 @@
 """From the lake to windows: a day at a time, so that memory follows the busiest day and not the span."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from features.addresses import INTERNAL, Network
 from features.events import KINDS
@@ -36,6 +36,11 @@ def closed_until(lake: Lake) -> datetime | None:
     return floor_window(span[1]) if span else None
 
 
+def floor_day(moment: datetime) -> datetime:
+    """Give the start of the day in UTC that `moment` lies in."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def extract_days(
     lake: Lake,
     since: datetime,
@@ -55,13 +60,10 @@ def extract_days(
         Called with the share done, 0 to 1.
     """
     leases = read_leases(lake, until)
-    day = since.replace(hour=0, minute=0, second=0, microsecond=0)
-    first = day
-    while day < until:
+    for day in lake.days(since, until) or [floor_day(since)]:
         end = min(day + DAY, until)
         traffic = lake.read(since=day - TRAILING, until=end, kinds=TRAFFIC, columns=TRAFFIC_COLUMNS)
         control = lake.read(since=day - 2 * WINDOW, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
         found = [extract(attribute(events, leases, networks)) for events in (traffic, control)]
         yield merge_windows(found).between(max(day, since), end - WINDOW + timedelta(microseconds=1))
-        day += DAY
-        progress(min((day - first) / (until - first), 1.0))
+        progress(min((end - since) / (until - since), 1.0))

@@ -97,6 +97,11 @@ class Lake:
             return None
         return _moment(min(file.first for file in files)), _moment(max(file.last for file in files))
 
+    def days(self, since: datetime, until: datetime) -> list[datetime]:
+        """Give the starts, in UTC, of the days that hold events with `since <= ts < until`."""
+        held = {file.path.parent.name for file in self._files(_micros(since), _micros(until) - 1)}
+        return [datetime.strptime(name, "date=%Y-%m-%d").replace(tzinfo=UTC) for name in sorted(held)]
+
     def counts(self) -> dict[str, int]:
         """Count the events of each source."""
         rows = self.read(columns=["source"]).group_by("source").len().sort("source").rows()

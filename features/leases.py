@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from features.addresses import INTERNAL, Network, is_group, is_internal, mapped
+from features.addresses import INTERNAL, Network, is_group, is_internal, is_owned, mapped
 from features.events import TIME, with_missing
 from features.identity import UNKNOWN_HOST
 from features.machines import MACHINE_KINDS, machines
@@ -203,7 +203,7 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
         how="left",
     )
     ends = pl.concat([events["src_ip"], events["dst_ip"]]).alias("address")
-    owned = mapped(ends, "inside", lambda a: is_internal(a, networks) and not is_group(a), pl.Boolean())
+    owned = mapped(ends, "inside", lambda a: is_owned(a, networks), pl.Boolean())
     unnamed = pl.lit("ip:")
     hosts = leases.machines.with_columns(pl.concat_str(pl.lit("host:"), "machine").alias("machine"))
     answered = ~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null()

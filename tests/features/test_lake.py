@@ -92,6 +92,29 @@ def test_span_and_counts(tmp_path: Path) -> None:
     assert lake.counts() == {"docker_events": 100, "zeek": 100}
 
 
+def test_days_are_those_that_hold_events(tmp_path: Path) -> None:
+    """A stray old event adds its own day, not the years between."""
+    lake = Lake(tmp_path)
+    kept = events(3, step=timedelta(days=2))
+    first = kept["ts"].min()
+    lake.append(
+        pl.concat(
+            [
+                kept,
+                events(1).with_columns(
+                    ts=pl.lit(datetime(1970, 1, 1, 5, tzinfo=UTC)), event_id=pl.lit(7, kept["event_id"].dtype)
+                ),
+            ]
+        )
+    )
+
+    days = lake.days(datetime(1970, 1, 1, tzinfo=UTC), first + timedelta(days=4))
+
+    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert days == [datetime(1970, 1, 1, tzinfo=UTC), midnight, midnight + timedelta(days=2)]
+    assert lake.days(first + timedelta(days=1), first + timedelta(days=1, hours=1)) == []
+
+
 def test_only_the_owner_can_read_the_lake(tmp_path: Path) -> None:
     """Telemetry is nobody else's: directories 0700, files 0600."""
     lake = Lake(tmp_path / "lake")

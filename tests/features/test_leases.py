@@ -125,6 +125,15 @@ def test_only_internal_addresses_become_workloads_of_their_own() -> None:
     assert events["external"].to_list() == [True, False]
 
 
+def test_a_link_local_address_is_no_workload() -> None:
+    """A machine speaks from its link-local IPv6 address too; its metadata service has one of IPv4 and counts."""
+    found = resolve(
+        flow(1, "fe80::1", "fd00::9"), flow(2, "fd00::1", "fe80::9"), flow(3, "10.0.0.1", "169.254.169.254")
+    )
+
+    assert ends(found) == [(None, "ip:fd00::9"), ("ip:fd00::1", None), ("ip:10.0.0.1", "ip:169.254.169.254")]
+
+
 def test_a_pull_belongs_to_the_workload_that_then_runs_the_image() -> None:
     """A pull names no container: it goes to who creates one from that image on that host within 15 minutes."""
     image = {"image_registry": "registry.example", "image_repository": "shop/api", "image_tag": "2"}
