@@ -66,4 +66,4 @@ def extract_days(
         control = lake.read(since=day - 2 * WINDOW, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
         found = [extract(attribute(events, leases, networks)) for events in (traffic, control)]
         yield merge_windows(found).between(max(day, since), end - WINDOW + timedelta(microseconds=1))
-        progress(min((end - since) / (until - since), 1.0))
+        progress(min((end - since) / (until - since), 1.0) if until > since else 1.0)
