@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -225,6 +226,8 @@ def test_interrupt_ends_with_one_line_and_keeps_the_work(fleet: Fleet, tmp_path:
         command_line("ingest", *map(str, paths), str(tmp_path / "never.ndjson")),
         env=environment,
         stderr=subprocess.PIPE,
+        # whoever runs the tests in the background has interrupts ignored, and children inherit that
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- one thread
     )
     for _ in range(600):
         if len(list((tmp_path / "home" / "lake").glob("date=*/*.parquet"))) >= len(paths):
