@@ -47,14 +47,6 @@ def edge_bits(windows: Windows, flows: pl.DataFrame, normal: Normal, trust: Trus
     }
 
 
-def edge_reasons(windows: Windows, flows: pl.DataFrame, normal: Normal, trust: Trust, edge: Edge) -> pl.DataFrame:
-    """List the strongest evidence of each feature that names one edge: `feature, item, level, bits`."""
-    own = flows.filter(pl.all_horizontal(pl.col(c) == v for c, v in zip(EDGE, edge, strict=True)))
-    spoken = _spoken(windows, normal, trust).join(_names(own), on=[*KEY, "by", "name"])
-    strongest = spoken.sort("bits", descending=True).group_by("feature", maintain_order=True).first()
-    return strongest.select("feature", "item", "level", "bits")
-
-
 def _spoken(windows: Windows, normal: Normal, trust: Trust) -> pl.DataFrame:
     """List all items that name a destination, believed."""
     keys = weigh(windows, normal).keys

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pyod.models.copod import COPOD
 from pyod.models.ecod import ECOD
@@ -19,8 +18,9 @@ from pyod.models.lof import LOF
 from sklearn.ensemble import IsolationForest
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.captures.rivals import raw_counts
 from features.protocols import specs
-from features.windows import KEY, Windows
+from features.windows import Windows
 
 Matrix = NDArray[np.float64]
 # Detectors that keep every row they learn from are given this many at most, drawn evenly.
@@ -37,10 +37,7 @@ PYOD: dict[str, tuple[Callable[[], Any], int]] = {
 
 def matrix(windows: Windows) -> Matrix:
     """Give one row per window and one column per feature, shape (windows, features); what was not seen is 0."""
-    counts = windows.items.group_by(*KEY, "feature").len().pivot("feature", index=list(KEY), values="len")
-    joined = windows.values.join(counts, on=list(KEY), how="left", maintain_order="left")
-    absent = [pl.lit(None, pl.Float64).alias(name) for name in specs() if name not in joined.columns]
-    return joined.with_columns(absent).select(list(specs())).fill_null(0).to_numpy().astype(np.float64)
+    return raw_counts(windows).select(list(specs())).to_numpy().astype(np.float64)
 
 
 def isolation_forest(learnt: Windows, watched: Windows) -> Matrix:
