@@ -1,7 +1,6 @@
 """Evidence: how surprising each window is for its workload, feature by feature, in bits."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 
 import numpy as np
@@ -50,15 +49,6 @@ class Evidence:
     bits: NDArray[np.float64]
     values: pl.DataFrame
     items: pl.DataFrame
-
-    def after(self, since: datetime) -> "Evidence":
-        """Keep the windows that start at or after `since`."""
-        kept = self.keys.with_row_index("row").filter(pl.col("window_start") >= since).with_row_index("new")
-        renumbered = kept.select("row", "new")
-        values, items = (
-            table.join(renumbered, on="row").drop("row").rename({"new": "row"}) for table in (self.values, self.items)
-        )
-        return Evidence(kept.drop("row", "new"), self.bits[kept["row"].to_numpy()], values, items)
 
 
 @cache

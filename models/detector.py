@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
 from features.events import TIME
-from features.evidence import Evidence, Normal, columns, weigh, weights
+from features.evidence import Evidence, Normal, weigh
 from features.novelty import MATURE
 from features.protocols import specs
 from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
-from models.explanation import MOST, TELLING, item_reason, magnitude_reason
+from models.explanation import MOST, TELLING, earlier, item_reason, magnitude_reason
 from models.flat_forest import FlatForest
 from models.registry import Artefact
+from models.rolling import rolling_max
 from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
 from models.trust import Trust
 
@@ -73,11 +74,20 @@ class Channels:
     alert_rate: AlertRate
     thresholds: dict[Severity, float]
 
+    def recent(self, evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Give what is believed of each window with the half hour before it, and which row that is from.
+
+        Both of shape (n, features), see `models.rolling.rolling_max`.
+        """
+        return rolling_max(evidence.keys, self.trust.apply(evidence.bits))
+
+    def rate(self, believed: NDArray[np.float64], cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
+        """Give the calibrated surprise in bits, shape (n,), of believed evidence, shape (n, features)."""
+        return self.alert_rate.bits(strength(aggregate(believed), cohorts, self.forest, self.calibrations))
+
     def bits(self, evidence: Evidence) -> NDArray[np.float64]:
-        """Give the calibrated surprise of each window, shape (n,)."""
-        vectors = aggregate(self.trust.apply(evidence.bits))
-        cohorts = evidence.keys["cohort"].to_numpy()
-        return self.alert_rate.bits(strength(vectors, cohorts, self.forest, self.calibrations))
+        """Give the calibrated surprise of each window with the half hour before it, shape (n,)."""
+        return self.rate(self.recent(evidence)[0], evidence.keys["cohort"].to_numpy())
 
     def severity(self, bits: float) -> Severity:
         """Name the severity of a window's bits."""
@@ -114,13 +124,15 @@ class Detector:
         if windows.values.is_empty():
             return []
         evidence = weigh(windows, self.normal)
-        if since is not None:
-            evidence = evidence.after(since)
-        bits = self.channels.bits(evidence)
-        families = by_family(self.channels.trust.apply(evidence.bits))
-        reasons = self._reasons(evidence)
+        believed, source = self.channels.recent(evidence)
+        bits = self.channels.rate(believed, evidence.keys["cohort"].to_numpy())
+        asked = np.ones(len(bits), bool) if since is None else (evidence.keys["window_start"] >= since).to_numpy()
+        families = by_family(believed)
+        reasons = self._reasons(evidence, believed, source, np.flatnonzero(asked))
         scores = []
         for row, (key, info) in enumerate(zip(evidence.keys.iter_rows(), self._infos(evidence), strict=True)):
+            if not asked[row]:
+                continue
             surprise = float(bits[row])
             scores.append(
                 Score(
@@ -139,25 +151,36 @@ class Detector:
             )
         return scores
 
-    def _reasons(self, evidence: Evidence) -> dict[int, list[Reason]]:
-        found: dict[int, list[Reason]] = {}
+    def _reasons(
+        self,
+        evidence: Evidence,
+        believed: NDArray[np.float64],
+        source: NDArray[np.int64],
+        asked: NDArray[np.int64],
+    ) -> dict[int, list[Reason]]:
+        """Explain what is telling in each asked row, in the words of the window that it is from."""
+        row, column = np.nonzero(believed[asked] >= TELLING)
+        row = asked[row]
+        order = np.lexsort((column, -believed[row, column], row))
+        row, column = row[order], column[order]
+        names = list(specs())
+        telling = pl.DataFrame(
+            {
+                "told": row,
+                "feature": [names[place] for place in column],
+                "row": source[row, column].astype(np.uint32),
+                "believed": believed[row, column],
+                "place": np.arange(len(row)),
+            }
+        ).filter(pl.int_range(pl.len()).over("told") < MOST)
+        start = evidence.keys["window_start"]
+        found: dict[int, list[tuple[int, Reason]]] = {}
         for table, explain in ((evidence.values, magnitude_reason), (evidence.items, item_reason)):
-            for row in self._telling(table).iter_rows(named=True):
-                found.setdefault(row["row"], []).append(explain(specs()[row["feature"]], row, row["believed"]))
-        return {
-            row: sorted(reasons, key=lambda reason: (-reason.bits, columns()[reason.feature]))[:MOST]
-            for row, reasons in found.items()
-        }
-
-    def _telling(self, table: pl.DataFrame) -> pl.DataFrame:
-        """Add `believed` bits to evidence rows, and keep those that are worth a reason."""
-        found = table["feature"].replace_strict(columns(), return_dtype=pl.Int64).to_numpy()
-        claimed = table["bits"].to_numpy() * weights()[found]
-        believed = np.zeros(len(table))
-        for column in np.unique(found):
-            own = found == column
-            believed[own] = self.channels.trust.column(column, claimed[own])
-        return table.with_columns(pl.Series("believed", believed)).filter(pl.col("believed") >= TELLING)
+            for told in telling.join(table, on=["row", "feature"]).iter_rows(named=True):
+                reason = explain(specs()[told["feature"]], told, told["believed"])
+                since = start[told["told"]] - start[told["row"]]
+                found.setdefault(told["told"], []).append((told["place"], earlier(reason, since)))
+        return {row: [reason for _, reason in sorted(own, key=lambda one: one[0])] for row, own in found.items()}
 
     def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
         learnt = self.normal.baseline.workloads

@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from features.novelty import NEW_TO
 from features.protocols import FeatureSpec
@@ -85,3 +88,11 @@ def item_reason(spec: FeatureSpec, row: Mapping[str, Any], bits: float) -> Reaso
         technique=spec.technique,
         text=spec.sentence.format(value=f"{row['item']}{more}", expected=expected),
     )
+
+
+def earlier(reason: Reason, since: timedelta) -> Reason:
+    """Say of a reason how long before the window it was seen; nothing if it is of the window itself."""
+    if not since:
+        return reason
+    minutes = round(since.total_seconds() / 60)
+    return msgspec.structs.replace(reason, text=f"{reason.text}, {minutes} minutes earlier")

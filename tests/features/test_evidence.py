@@ -136,17 +136,3 @@ def test_a_tag_only_surprises_when_it_moves() -> None:
 
     assert moved("shop/api:2 sha256:bb") == 0
     assert moved("shop/api:1 sha256:bb") > 5
-
-
-def test_evidence_after_a_moment_keeps_what_it_stands_on(normal: Normal) -> None:
-    """Cutting evidence renumbers the rows of its reasons with it."""
-    windows = make(
-        [(DATABASE, NOW + n * WINDOW, {"network.connections": 10.0**n}, {"network.new_destination": [f"n{n}.example"]})
-         for n in range(4)]
-    )  # fmt: skip
-
-    cut = weigh(windows, normal).after(NOW + 2 * WINDOW)
-
-    assert len(cut.bits) == len(cut.keys) == 2
-    assert cut.items["item"].to_list() == ["n2.example", "n3.example"]
-    assert sorted(cut.values["row"].unique().to_list()) == [0, 1]

@@ -1,0 +1,49 @@
+"""What a workload showed within the last half hour: one story seldom fits into one window.
+
+A container is created in one window, looks around in the next and calls home in the third. Each alone is seen somewhere
+in the fleet every day; all three within half an hour hardly ever.
+"""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.windows import WINDOW
+
+SPAN = 3  # windows, the present one included
+
+_STEP = int(WINDOW.total_seconds())
+
+
+def rolling_max(
+    keys: pl.DataFrame, evidence: NDArray[np.float64], span: int = SPAN
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Give the largest evidence of each column within the last windows of the same workload.
+
+    Parameters
+    ----------
+    keys
+        `workload, window_start` of n distinct windows, in any order; windows without telemetry have no row.
+    evidence
+        Bits, shape (n, columns).
+    span
+        Windows looked at, the present one included; at least 1.
+
+    Returns
+    -------
+    The largest, shape (n, columns), nowhere below `evidence`, and the row that each is from: the latest of equals.
+    O(n log n + n x columns x span).
+    """
+    workload = keys["workload"].rank("dense").to_numpy()
+    number = keys["window_start"].dt.epoch("s").to_numpy() // _STEP
+    order = np.lexsort((number, workload))
+    workload, number, ordered = workload[order], number[order], evidence[order]
+    largest, source = ordered.copy(), np.broadcast_to(order[:, None], ordered.shape).copy()
+    for lag in range(1, min(span, len(ordered))):
+        later = lag + np.flatnonzero((workload[lag:] == workload[:-lag]) & (number[lag:] - number[:-lag] < span))
+        earlier = ordered[later - lag]
+        larger = earlier > largest[later]
+        largest[later] = np.where(larger, earlier, largest[later])
+        source[later] = np.where(larger, order[later - lag, None], source[later])
+    back = np.argsort(order)
+    return largest[back], source[back]
