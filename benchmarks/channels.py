@@ -30,6 +30,7 @@ from features.windows import floor_window, merge_windows
 from models.aggregates import aggregate
 from models.calibration import TailCalibration
 from models.detector import summed
+from models.rolling import rolling_max
 from models.training import held_out_evidence, train
 from models.trust import Trust
 from service.emulation.estate.__main__ import arguments, run
@@ -59,17 +60,19 @@ def variants(lake: Lake) -> tuple[pl.DataFrame, dict[str, NDArray[np.float64]]]:
         return TailCalibration.fit(fitted, cohorts).bits(scored, here)
 
     trust = Trust.measure(held.bits)
-    believed, vectors = aggregate(trust.apply(held.bits)), aggregate(trust.apply(seen.bits))
+    believed, vectors = (aggregate(rolling_max(part.keys, trust.apply(part.bits))[0]) for part in (held, seen))
     forest = detector.channels.forest
     by_forest = calibrated(forest.score(believed), forest.score(vectors))
     by_sum = calibrated(summed(believed), summed(vectors))
-    plain, claimed = aggregate(held.bits), aggregate(seen.bits)
+    plain, claimed = (aggregate(rolling_max(part.keys, part.bits)[0]) for part in (held, seen))
+    single, alone = aggregate(trust.apply(held.bits)), aggregate(trust.apply(seen.bits))
     return seen.keys, {
         "peer: default IsolationForest on raw values": isolation_forest(learnt, watched),
         "strongest evidence alone": calibrated(believed[:, 0], vectors[:, 0]),
         "sum of the two strongest": calibrated(believed.sum(axis=1), vectors.sum(axis=1)),
         "strongest and half the second": by_sum,
         "the same, evidence taken at its word": calibrated(summed(plain), summed(claimed)),
+        "the same, each window for itself": calibrated(summed(single), summed(alone)),
         "forest on the two strongest": by_forest,
         "mean of forest and sum": (by_forest + by_sum) / 2,
         "larger of forest and sum (chosen)": np.maximum(by_forest, by_sum),

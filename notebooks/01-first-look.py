@@ -138,7 +138,8 @@ for reason in strangest.reasons:
 
 # %%
 evidence = weigh(windows, champion.normal)
-vectors = aggregate(champion.channels.trust.apply(evidence.bits))
+believed, _ = champion.channels.recent(evidence)
+vectors = aggregate(believed)
 challenger = fit_forest(vectors, seed=1, n_trees=100, max_samples=256)
 mine, other = champion.channels.forest.score(vectors), challenger.score(vectors)
 places = np.argsort(np.argsort(-mine)), np.argsort(np.argsort(-other))
@@ -150,7 +151,7 @@ print(f"rank correlation {agreement:.3f}; {both} of the {top} strangest windows 
 figure, (scatter, shares) = plt.subplots(1, 2, figsize=(12, 3.5), layout="constrained")
 scatter.plot(mine, other, ".", markersize=3)
 scatter.set(title="forest scores", xlabel="champion", ylabel="challenger")
-for family, bits in by_family(champion.channels.trust.apply(evidence.bits)).items():
+for family, bits in by_family(believed).items():
     shares.hist(bits[bits > 0], bins=np.linspace(0, 20, 41).tolist(), histtype="step", label=family)
 shares.set(title="evidence", xlabel="bits", yscale="log")
 shares.legend()
