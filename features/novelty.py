@@ -3,14 +3,16 @@
 Meeting something new is judged by how often this workload meets anything as new as that: new to itself, new to its
 image's and cohort's other workloads too, or new to the whole fleet. The three are nested events, each with a rate per
 window of the workload, learnt in the later half of the workload's life (in the first half everything is new) and
-shrunk towards the cohort and the fleet by as much as their members were found to be alike (`gamma_poisson`).
- A crawler that meets new domains all day is not surprised by one more. A known
-item is judged by the share of windows that met one as rare as it. An item that stays is met again: at its (k+1)-th
+shrunk towards the cohort and the fleet by as much as their members were found to be alike (`gamma_poisson`). A crawler
+that meets new domains all day is not surprised by one more. A known item is judged by the share of windows that met one
+as rare as it. An item that stays is met again: at its (k+1)-th
 window since the baseline ended it is k + 1 times less surprising. Several new items in one window are rarer than one,
-by as much as new items were found to come alone: their number is taken to be geometric.
+by as much as new items were found to come alone: their number is taken to be geometric. In the first hour of a
+workload nearly everything is new at once: what counts there is the company that new items keep at births.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 
@@ -21,6 +23,8 @@ from features.windows import KEY
 
 MOST_AT_ONCE = 8  # new items of one window beyond which each says no more than a doubling does
 BURST_WEIGHT = 10.0  # items that the fleet's habit of coming in company counts for
+YOUNG = timedelta(hours=1)  # a workload's first hour
+SETTLED = timedelta(days=1)  # of a baseline, before which a workload that is first seen may be an old one
 MATURE = 36.0  # windows after which half the surprise of an item new to the workload alone counts
 KNOWN_SHARE = 0.5  # share of a rare but known item's bits that counts
 LEVELS = (1, 2, 3)
@@ -45,6 +49,8 @@ class Novelty:
         new, `q` the chance that it does not come alone.
     cohort_rates, fleet_rates
         The same for workloads without history.
+    at_birth
+        `feature, birth_q1, birth_q2, birth_q3`: `q` in the first hour of a workload.
     """
 
     known: pl.DataFrame
@@ -55,6 +61,7 @@ class Novelty:
     rates: pl.DataFrame
     cohort_rates: pl.DataFrame
     fleet_rates: pl.DataFrame
+    at_birth: pl.DataFrame
 
 
 def _key() -> pl.Expr:
@@ -77,27 +84,46 @@ def _novel(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
     """
     own = pl.col("first_seen")
     middle = pl.col("born") + (pl.lit(baseline.until) - pl.col("born")) / 2
-    born = baseline.workloads.select("workload", pl.col("first_seen").alias("born"))
-    level = (
-        1
-        + (own <= pl.col("first_seen").min().over("cohort", "feature", "item"))
-        + (own <= pl.col("first_seen").min().over("feature", "item")).cast(pl.Int32)
-    )
-    known_key = own > pl.col("first_seen").min().over("feature", "key")
-    return (
+    born = baseline.workloads.select("workload", own.alias("born"))
+    known_key = own > own.min().over("feature", "key")
+    return _counted(
         items.with_columns(_key())
-        .with_columns(level.cast(pl.Int32).alias("level"), known_key.alias("known_key"))
+        .with_columns(_level_when_met(), known_key.alias("known_key"))
         .filter(~pl.col("feature").is_in(_keyed()) | pl.col("known_key"))
         .join(born, on="workload")
-        .filter(own >= middle)
-        .group_by(*KEYS, "first_seen")
+        .filter(own >= middle),
+        KEYS,
+    )
+
+
+def _level_when_met() -> pl.Expr:
+    """Give how new an item of a baseline was, of `LEVELS`, when its workload met it first."""
+    own = pl.col("first_seen")
+    to_cohort, to_fleet = (own <= own.min().over(*who, "feature", "item") for who in (["cohort"], []))
+    return (1 + to_cohort.cast(pl.Int32) + to_fleet.cast(pl.Int32)).alias("level")
+
+
+def _counted(novel: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Count, per level, the windows that met anything as new (`novel1` to `novel3`), and the items (`items1` ...)."""
+    return (
+        novel.group_by(*KEYS, "first_seen")
         .agg(*((pl.col("level") >= step).sum().alias(f"items{step}") for step in LEVELS))
-        .group_by(KEYS)
+        .group_by(keys)
         .agg(
             *((pl.col(f"items{step}") > 0).sum().alias(f"novel{step}") for step in LEVELS),
             *(pl.col(f"items{step}").sum() for step in LEVELS),
         )
     )
+
+
+def _at_birth(baseline: Baseline, items: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
+    """Give how often a new item does not come alone in the first hour of the workloads born within the baseline."""
+    own = pl.col("first_seen")
+    born = baseline.workloads.filter(own >= baseline.since + SETTLED).select("workload", own.alias("born"))
+    young = items.with_columns(_level_when_met()).join(born, on="workload").filter(own < pl.col("born") + YOUNG)
+    usual = fleet.select("feature", *(f"q{step}" for step in LEVELS))
+    counted = usual.join(_counted(young, ["feature"]), on="feature", how="left", maintain_order="left").fill_null(0)
+    return counted.select("feature", *(_company(step, pl.col(f"q{step}")).alias(f"birth_q{step}") for step in LEVELS))
 
 
 def expect(baseline: Baseline) -> Novelty:
@@ -136,6 +162,7 @@ def expect(baseline: Baseline) -> Novelty:
         rates.join(counts, on=KEYS, how="left").select(*KEYS, (2 * pl.col("later")).alias("windows"), "items", *known),
         cohorts.select("cohort", "feature", *(pl.col(name).alias(f"cohort_{name}") for name in known)),
         fleet.select("feature", *(pl.col(name).alias(f"fleet_{name}") for name in known)),
+        _at_birth(baseline, items, fleet),
     )
 
 
@@ -217,7 +244,10 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
         .join(expected.rates, on=KEYS, how="left")
         .join(expected.cohort_rates, on=["cohort", "feature"], how="left")
         .join(expected.fleet_rates, on="feature", how="left")
+        .join(expected.at_birth, on="feature", how="left")
     )
+    start = pl.col("window_start")
+    newborn = pl.col("windows").is_null() & (start < start.min().over("workload") + YOUNG)
     level = (
         pl.when(pl.col("times").is_not_null())
         .then(0)
@@ -230,11 +260,8 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
     found = found.with_columns(
         level.alias("level"),
         pl.col("windows", "items").fill_null(0),
-        *(
-            pl.coalesce(f"{name}{s}", f"cohort_{name}{s}", f"fleet_{name}{s}", pl.lit(0.5)).alias(f"{name}{s}")
-            for name in "pq"
-            for s in LEVELS
-        ),
+        *(_nearest(f"p{s}").alias(f"p{s}") for s in LEVELS),
+        *(pl.when(newborn).then(f"birth_q{s}").otherwise(_nearest(f"q{s}")).alias(f"q{s}") for s in LEVELS),
     )
     maturity = pl.col("windows") / (pl.col("windows") + MATURE)
     share = (pl.col("p1") + pl.col("as_rare") / pl.col("windows").clip(lower_bound=1)).clip(upper_bound=1.0)
@@ -265,3 +292,8 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
         .alias("bits")
     )
     return found.select("row", "feature", "item", "level", "items", "bits").sort("row", "feature", "item")
+
+
+def _nearest(name: str) -> pl.Expr:
+    """Take what is known of the workload, else of its cohort, else of the fleet."""
+    return pl.coalesce(name, f"cohort_{name}", f"fleet_{name}", pl.lit(0.5))

@@ -136,3 +136,21 @@ def test_a_tag_only_surprises_when_it_moves() -> None:
 
     assert moved("shop/api:2 sha256:bb") == 0
     assert moved("shop/api:1 sha256:bb") > 5
+
+
+def test_many_settings_at_once_surprise_less_at_a_birth() -> None:
+    """What comes in company at every birth is no burst at a birth, and is one later."""
+    feature = "config.new_setting"
+    born = [(f"docker:shop/job{n}", START + timedelta(days=2, hours=n)) for n in range(20)]
+    rows: list[tuple[str, datetime, dict[str, float], dict[str, list[str]]]] = [
+        (SIBLING, START + n * WINDOW, {}, {}) for n in range(int(timedelta(days=DAYS) / WINDOW))
+    ]
+    rows += [(name, at, {}, {feature: [f"Label={name}.{n}" for n in range(8)]}) for name, at in born]
+    normal = Normal.of(learn(make(rows), START, NOW))
+    settings = {feature: [f"Label=added.{n}" for n in range(8)]}
+
+    evidence = weigh(make([(NEWCOMER, NOW, {}, settings), (SIBLING, NOW, {}, settings)]), normal)
+
+    column = evidence.bits[:, list(specs()).index(feature)]
+    newcomer, grown = (float(column[list(evidence.keys["workload"]).index(name)]) for name in (NEWCOMER, SIBLING))
+    assert 0 < newcomer < grown - 3
