@@ -18,6 +18,7 @@ import polars as pl
 
 from features.baselines import Baseline
 from features.gamma_poisson import fit_shape, posterior_mean
+from features.kinds import as_rare, rarities, rarity
 from features.protocols import specs
 from features.windows import KEY
 
@@ -51,6 +52,8 @@ class Novelty:
         The same for workloads without history.
     at_birth
         `feature, birth_q1, birth_q2, birth_q3`: `q` in the first hour of a workload.
+    kinds
+        How rare each kind of new item is, see `features.kinds.rarities`.
     """
 
     known: pl.DataFrame
@@ -62,6 +65,7 @@ class Novelty:
     cohort_rates: pl.DataFrame
     fleet_rates: pl.DataFrame
     at_birth: pl.DataFrame
+    kinds: pl.DataFrame
 
 
 def _key() -> pl.Expr:
@@ -82,18 +86,20 @@ def _novel(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
     Here the middle level is new to the cohort alone; that a sibling of the same image may know an item only lowers what
     is judged, so the rate is if anything too high and the evidence too low.
     """
-    own = pl.col("first_seen")
-    middle = pl.col("born") + (pl.lit(baseline.until) - pl.col("born")) / 2
-    born = baseline.workloads.select("workload", own.alias("born"))
-    known_key = own > own.min().over("feature", "key")
-    return _counted(
+    known_key = pl.col("first_seen") > pl.col("first_seen").min().over("feature", "key")
+    told = (
         items.with_columns(_key())
         .with_columns(_level_when_met(), known_key.alias("known_key"))
         .filter(~pl.col("feature").is_in(_keyed()) | pl.col("known_key"))
-        .join(born, on="workload")
-        .filter(own >= middle),
-        KEYS,
     )
+    return _counted(_in_later_half(baseline, told), KEYS)
+
+
+def _in_later_half(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
+    """Keep items that a workload met first in the later half of its life."""
+    middle = pl.col("born") + (pl.lit(baseline.until) - pl.col("born")) / 2
+    born = baseline.workloads.select("workload", pl.col("first_seen").alias("born"))
+    return items.join(born, on="workload").filter(pl.col("first_seen") >= middle)
 
 
 def _level_when_met() -> pl.Expr:
@@ -154,7 +160,7 @@ def expect(baseline: Baseline) -> Novelty:
     counts = items.group_by(KEYS).agg(pl.len().alias("items"))
     known = [f"{name}{s}" for name in "pq" for s in LEVELS]
     return Novelty(
-        _as_rare(baseline.items),
+        as_rare(baseline.items, KEYS).select(*KEYS, "item", pl.col("windows").alias("times"), "as_rare"),
         items.filter(pl.col("image_repository").is_not_null()).select("image_repository", "feature", "item").unique(),
         items.select("cohort", "feature", "item").unique(),
         items.group_by("feature", "item").agg(pl.len().alias("workloads")),
@@ -163,6 +169,7 @@ def expect(baseline: Baseline) -> Novelty:
         cohorts.select("cohort", "feature", *(pl.col(name).alias(f"cohort_{name}") for name in known)),
         fleet.select("feature", *(pl.col(name).alias(f"fleet_{name}") for name in known)),
         _at_birth(baseline, items, fleet),
+        rarities(_in_later_half(baseline, items)),
     )
 
 
@@ -197,18 +204,6 @@ def _company(step: int, prior: pl.Expr) -> pl.Expr:
     """Give the chance that a new item brings another with it."""
     more = pl.col(f"items{step}") - pl.col(f"novel{step}")
     return (more + BURST_WEIGHT * prior) / (pl.col(f"items{step}") + BURST_WEIGHT)
-
-
-def _as_rare(items: pl.DataFrame) -> pl.DataFrame:
-    """Add, to each known item, how many windows met an item at most as frequent."""
-    frequencies = (
-        items.group_by(*KEYS, "windows")
-        .agg((pl.len() * pl.col("windows").first()).alias("mass"))
-        .sort(*KEYS, "windows")
-        .select(*KEYS, "windows", pl.col("mass").cum_sum().over(KEYS).alias("as_rare"))
-    )
-    known = items.select(*KEYS, "item", "windows")
-    return known.join(frequencies, on=[*KEYS, "windows"], how="left").rename({"windows": "times"})
 
 
 def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expected: Novelty) -> pl.DataFrame:
@@ -282,7 +277,8 @@ def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expec
     company = pl.when(pl.col("level") == 1).then("q1").when(pl.col("level") == LEVELS[1]).then("q2").otherwise("q3")
     few = at_once.clip(upper_bound=MOST_AT_ONCE)
     burst = -(few - 1) * company.log(2) + (at_once / few).log(2)
-    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2) + burst)
+    of_kind = pl.when(bits > 0).then(rarity(found, expected.kinds)).otherwise(0.0)
+    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2) + burst + of_kind)
     found = found.with_columns(bits.clip(lower_bound=0).alias("bits"), _key())
     known_key = expected.keys.with_columns(yes.alias("has_key"))
     found = found.join(known_key, on=["feature", "key"], how="left").with_columns(

@@ -65,6 +65,8 @@ class FeatureSpec:
         Trust in the feature, 0 to 1: its evidence in bits is multiplied by it.
     keyed
         Items read `key value`, and one is only surprising if its key is known with other values (a tag and its digest).
+    kind_of
+        Regular expression whose first group is the kind of an item (`features.kinds`); empty for items of no kind.
     """
 
     name: str
@@ -76,6 +78,7 @@ class FeatureSpec:
     group: str
     weight: float = 1.0
     keyed: bool = False
+    kind_of: str = ""
 
     @property
     def family(self) -> Family:

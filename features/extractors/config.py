@@ -38,7 +38,7 @@ class Config:
     specs: Sequence[FeatureSpec] = (
         FeatureSpec(
             "config.new_privilege", "items", "setting", "settings that open the host or hide from it", "T1611",
-            "runs with {value}, which is new here ({expected})", "privilege",
+            "runs with {value}, which is new here ({expected})", "privilege", kind_of=r"^([^=]+)=",
         ),
         FeatureSpec(
             "config.posture", "magnitude", "point", "danger of a container's settings", "T1610",
@@ -46,7 +46,7 @@ class Config:
         ),
         FeatureSpec(
             "config.new_setting", "items", "setting", "any other setting", "T1610",
-            "configured with {value}, which is new here ({expected})", "rollout",
+            "configured with {value}, which is new here ({expected})", "rollout", kind_of=r"^([^=]+)=",
         ),
         FeatureSpec(
             "config.drift", "count", "changed setting", "settings that its siblings lack", "T1610",

@@ -26,10 +26,11 @@ class Control:
         FeatureSpec(
             "control.new_command", "items", "command", "commands run in containers from outside", "T1609",
             "`{value}` was run inside from outside, which is new here ({expected})", "exec",
+            kind_of=r"^(?:\S*/)?([^\s/]+)",
         ),
         FeatureSpec(
             "control.new_action", "items", "action", "rare actions: copy in, rename, commit, update",
-            "T1609", "{value} is new here ({expected})", "action",
+            "T1609", "{value} is new here ({expected})", "action", kind_of=r"^(.*)$",
         ),
         FeatureSpec(
             "control.requests", "count", "request", "requests of an actor to the orchestrator", "T1613",
@@ -41,7 +42,7 @@ class Control:
         ),
         FeatureSpec(
             "control.new_request", "items", "verb and resource", "what an actor does to which resource", "T1098.006",
-            "{value} is new for this actor ({expected})", "requests",
+            "{value} is new for this actor ({expected})", "requests", kind_of=r"^(.*)$",
         ),
         FeatureSpec(
             "control.new_source", "items", "address", "addresses an actor speaks from", "T1550.001",

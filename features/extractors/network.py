@@ -53,7 +53,7 @@ class Network:
         ),
         FeatureSpec(
             "network.new_edge", "items", "destination and port", "destinations with their port", "T1571",
-            "first contact with {value} ({expected})", "destination",
+            "first contact with {value} ({expected})", "destination", kind_of=r":(\d+)$",
         ),
         FeatureSpec(
             "network.new_port", "items", "port", "external ports talked to, with protocol", "T1571",
@@ -61,7 +61,7 @@ class Network:
         ),
         FeatureSpec(
             "network.impersonation", "items", "mismatch", "protocols not of their port", "T1001.003",
-            "a protocol out of place: {value} ({expected})", "impersonation",
+            "a protocol out of place: {value} ({expected})", "impersonation", kind_of=r"^(.*)$",
         ),
         FeatureSpec(
             "network.bare_tls", "items", "destination", "TLS without a server name, or never completed", "T1001.003",
@@ -101,7 +101,7 @@ class Network:
         ),
         FeatureSpec(
             "network.query_type", "items", "query type", "DNS query types used", "T1071.004",
-            "first use of DNS query type {value} ({expected})", "dns", weight=0.6,
+            "first use of DNS query type {value} ({expected})", "dns", weight=0.6, kind_of=r"^(.*)$",
         ),
         FeatureSpec(
             "network.new_name", "items", "domain", "registered domains asked for in DNS", "T1071.004",

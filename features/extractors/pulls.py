@@ -36,7 +36,7 @@ class Pulls:
         ),
         FeatureSpec(
             "pulls.image_action", "items", "action", "tag, push, load, import and other actions on images", "T1525",
-            "image action {value} is new here ({expected})", "image_action",
+            "image action {value} is new here ({expected})", "image_action", kind_of=r"^(.*)$",
         ),
         FeatureSpec(
             "pulls.pushed_by", "items", "client", "who pushes to a repository, by client and address", "T1525",

@@ -1,0 +1,76 @@
+"""What kind of thing a new item is: a new memory limit is met every week, a new capability hardly ever.
+
+The kind of an item is the part of it that its feature declares: the field of a setting, the program of a command, the
+port of an edge. A new item is the more surprising the rarer its kind is among the new items that the fleet met.
+"""
+
+import polars as pl
+
+from features.protocols import specs
+
+UNSEEN = 1.0  # items of a kind that nobody met yet, over all such kinds
+
+
+def kind() -> pl.Expr:
+    """Give the kind of `item` of `feature`; null for features that declare none."""
+    found = pl.lit(None, pl.String)
+    for name, spec in specs().items():
+        if spec.kind_of:
+            found = pl.when(pl.col("feature") == name).then(pl.col("item").str.extract(spec.kind_of)).otherwise(found)
+    return found.alias("kind")
+
+
+def rarities(novel: pl.DataFrame) -> pl.DataFrame:
+    """Learn how rare each kind is among new items.
+
+    Parameters
+    ----------
+    novel
+        `workload, feature, item, first_seen`: items when a workload met them first. Those of one kind that a window of
+        a workload met together count once.
+
+    Returns
+    -------
+    `feature, kind, as_rare, met`: items met of kinds at most as frequent, and of all kinds of the feature.
+    """
+    counted = (
+        novel.with_columns(kind())
+        .drop_nulls("kind")
+        .unique(["workload", "feature", "kind", "first_seen"])
+        .group_by("feature", "kind")
+        .agg(pl.len().cast(pl.Int64).alias("windows"))
+    )
+    return (
+        as_rare(counted, ["feature"])
+        .select("feature", "kind", "as_rare", pl.col("windows").sum().over("feature").alias("met"))
+        .sort("feature", "kind")
+    )
+
+
+def as_rare(counted: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Add to each row, within its group of `by`, the `windows` of all rows that have at most as many."""
+    mass = (
+        counted.group_by(*by, "windows")
+        .agg((pl.len() * pl.col("windows").first()).alias("mass"))
+        .sort(*by, "windows")
+        .select(*by, "windows", pl.col("mass").cum_sum().over(by).alias("as_rare"))
+    )
+    return counted.join(mass, on=[*by, "windows"], how="left", maintain_order="left")
+
+
+def rarity(items: pl.DataFrame, rarities: pl.DataFrame) -> pl.Series:
+    """Give the bits that the kind of each new item adds to its surprise: at least 0, and 0 where none is declared.
+
+    The chance that a new item is of a kind as rare as this, with `UNSEEN` items of kinds not met so far.
+    """
+    totals = rarities.group_by("feature").agg(pl.col("met").first().alias("total"))
+    joined = (
+        items.select("feature", "item")
+        .with_columns(kind())
+        .join(rarities, on=["feature", "kind"], how="left", maintain_order="left")
+        .join(totals, on="feature", how="left", maintain_order="left")
+    )
+    share = (pl.col("as_rare").fill_null(0) + UNSEEN) / (pl.col("total").fill_null(0) + UNSEEN)
+    return joined.select(
+        pl.when(pl.col("kind").is_null()).then(0.0).otherwise(-share.log(2)).alias("rarity")
+    ).to_series()
