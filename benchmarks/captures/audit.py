@@ -26,6 +26,7 @@ from features.evidence import Normal, weigh
 from features.ingest import events_from_records
 from features.leases import LEASE_COLUMNS, attribute, build_leases
 from features.protocols import RecordError, specs
+from features.sources.kubernetes_audit import source
 from features.windows import WINDOW, Windows, extract
 from models.aggregates import aggregate
 from models.detector import summed
@@ -59,7 +60,7 @@ def _sample(row: dict[str, Any]) -> Sample:
 def _kubernetes(record: dict[str, Any]) -> dict[str, Any] | None:
     """Take the audit event out of its cloud's envelope."""
     try:
-        while "verb" not in record and "auditID" not in record:
+        while not source.recognises(record):
             inner = next(iter(unwrap(record) or ()), None)
             if not isinstance(inner, dict):
                 return None
