@@ -15,6 +15,7 @@ ROUTINE = (
     "create", "start", "die", "destroy", "attach", "kill", "stop", "restart", "network_connect", "network_disconnect",
     "resize", "health_status", "oom", "exec_create", "exec_start", "exec_die", "address",
 )  # fmt: skip
+TELLING = 3.0  # points from which a danger is named when it is new: a first shell is a new command already
 LOST = "a container ended or froze and none took its place within ten minutes"
 
 
@@ -28,7 +29,7 @@ class Control:
         ),
         FeatureSpec(
             "control.new_command", "items", "command", "commands run in containers from outside", "T1609",
-            "`{value}` was run inside from outside, which is new here ({expected})", "exec",
+            "`{value}` was run inside from outside, which is new here ({expected})", "exec", weight=0.5,
         ),
         FeatureSpec(
             "control.new_purpose", "items", "purpose", "what commands run inside do that is dangerous", "T1059.004",
@@ -113,8 +114,8 @@ class Control:
                     count_items(runs.filter(pl.col("actor").is_not_null()), "control.exec_by", pl.col("actor")),
                     count_items(rare, "control.new_action", pl.col("action")),
                     count_items(requests, "control.new_request", _request()),
-                    count_items(purposes, "control.new_purpose", pl.col("danger")),
-                    count_items(powers, "control.new_power", pl.col("danger")),
+                    count_items(_telling(purposes), "control.new_purpose", pl.col("danger")),
+                    count_items(_telling(powers), "control.new_power", pl.col("danger")),
                     count_items(requests, "control.new_source", pl.col("src_ip")),
                     count_items(requests, "control.new_tool", pl.col("user_agent").str.extract(r"^([^/ ]+)")),
                     count_items(silences(events.filter(pl.col("kind") == "flow")), "control.silence", pl.col("item")),
@@ -128,6 +129,10 @@ def _points(dangers: pl.DataFrame, feature: str) -> pl.DataFrame:
     """Sum the points of a window, each danger once."""
     once = dangers.group_by(*KEY, "danger").agg(pl.col("points").max())
     return once.group_by(KEY).agg(pl.col("points").sum().alias(feature))
+
+
+def _telling(dangers: pl.DataFrame) -> pl.DataFrame:
+    return dangers.filter(pl.col("points") >= TELLING)
 
 
 def _command() -> pl.Expr:
