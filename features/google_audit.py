@@ -23,19 +23,19 @@ def kubernetes_event(entry: Record) -> Record:
     if method is None:
         raise RecordError("audit log entry of Google Cloud, of no Kubernetes API")
     resource, _, subresource = method[1].partition(".")
+    checks = [
+        mapping(check, "authorizationInfo") for check in items(payload.get("authorizationInfo"), "authorizationInfo")
+    ]
     path = text(payload.get("resourceName"), "resourceName") or ""
     places = dict(pairwise(path.split("/")))
     caller = mapping(payload.get("requestMetadata"), "requestMetadata")
     refused = mapping(payload.get("status"), "status").get("code") == _PERMISSION_DENIED
-    checks = [
-        mapping(check, "authorizationInfo") for check in items(payload.get("authorizationInfo"), "authorizationInfo")
-    ]
     allowed = not refused and all(check.get("granted") is not False for check in checks)
     return {
         "auditID": entry.get("insertId"),
         "verb": method[2],
         "user": {"username": mapping(payload.get("authenticationInfo"), "authenticationInfo").get("principalEmail")},
-        "sourceIPs": [caller.get("callerIp")],
+        "sourceIPs": [caller.get("callerIp", caller.get("callerIP"))],  # exports differ in the spelling
         "userAgent": caller.get("callerSuppliedUserAgent"),
         "objectRef": {
             "resource": resource,

@@ -1,9 +1,10 @@
 """What Kubernetes objects within audit events say of workloads: their configuration and their addresses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
-from features.fields import address_or_none, items, mapping, text
+from features.fields import address_or_none, items, mapping, strings, text
 from features.identity import kubernetes_workload
 from features.images import image_columns
 from features.pod_configuration import pod_tokens
@@ -38,14 +39,11 @@ def config_rows(resource: str, namespace: str, manifest: Mapping[str, Any]) -> I
     RecordError
         If a field is of a type the API never holds.
     """
-    kind, way = TEMPLATES.get(resource, ("Pod", ("spec",)))
-    spec: Mapping[str, Any] = manifest
-    for step in way:
-        spec = mapping(spec.get(step), step)
+    spec = _pod_spec(resource, manifest)
     name = object_name(manifest)
     owner = controller(manifest)
     if resource in TEMPLATES and owner is None and name:
-        owner = (kind, name)
+        owner = (TEMPLATES[resource][0], name)
     for entry in (entry for field in _CONTAINERS for entry in items(spec.get(field), field)):
         container = mapping(entry, "containers")
         called = text(container.get("name"), "containers.name")
@@ -60,6 +58,85 @@ def config_rows(resource: str, namespace: str, manifest: Mapping[str, Any]) -> I
         if resource == "pods" and name:
             row["container_id"] = f"{namespace}/{name}"
         yield row
+
+
+def request_tokens(resource: str, namespace: str, manifest: Mapping[str, Any]) -> list[str]:
+    """Flatten what an object that is asked for would allow: rights, bindings, certificates, ports, settings of pods.
+
+    Parameters
+    ----------
+    resource
+        What is asked for, without its subresource.
+    manifest
+        The object; a partial one gives the tokens of what it names.
+
+    Raises
+    ------
+    RecordError
+        If a field is of a type the API never holds.
+
+    Examples
+    --------
+    >>> request_tokens("roles", "shop", {"rules": [{"verbs": ["get", "list"], "resources": ["secrets"]}]})
+    ['Rule=get secrets', 'Rule=list secrets']
+    """
+    tokens: Iterable[str]
+    if resource == "pods" or resource in TEMPLATES:
+        tokens = _asked_of_pods(resource, namespace, manifest)
+    else:
+        tokens = _ALLOWING[resource](manifest) if resource in _ALLOWING else ()
+    return sorted(set(tokens))
+
+
+def _asked_of_pods(resource: str, namespace: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    # what a pod shares with its node is told even of one whose containers are not named
+    yield from pod_tokens(_pod_spec(resource, manifest), {})
+    yield from (token for row in config_rows(resource, namespace, manifest) for token in row["config"])
+
+
+def _pod_spec(resource: str, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    _, way = TEMPLATES.get(resource, ("Pod", ("spec",)))
+    for step in way:
+        manifest = mapping(manifest.get(step), step)
+    return manifest
+
+
+def _rules(role: Mapping[str, Any]) -> Iterator[str]:
+    for entry in items(role.get("rules"), "rules"):
+        rule = mapping(entry, "rules")
+        granted = product(strings(rule.get("verbs"), "verbs"), strings(rule.get("resources"), "resources"))
+        yield from (f"Rule={verb} {resource}" for verb, resource in granted)
+
+
+def _bound(binding: Mapping[str, Any]) -> Iterator[str]:
+    if role := text(mapping(binding.get("roleRef"), "roleRef").get("name"), "roleRef.name"):
+        yield f"RoleRef={role}"
+    for entry in items(binding.get("subjects"), "subjects"):
+        name = text(mapping(entry, "subjects").get("name"), "subjects.name")
+        if name and name.startswith("system:"):  # other names say nothing of how many may now do it
+            yield f"Subject={name}"
+
+
+def _signed(request: Mapping[str, Any]) -> Iterator[str]:
+    if signer := text(mapping(request.get("spec"), "spec").get("signerName"), "signerName"):
+        yield f"Signer={signer}"
+
+
+def _reachable(service: Mapping[str, Any]) -> Iterator[str]:
+    spec = mapping(service.get("spec"), "spec")
+    if kind := text(spec.get("type"), "spec.type"):
+        yield f"ServiceType={kind}"
+    yield from (f"ExternalIP={address}" for address in strings(spec.get("externalIPs"), "externalIPs"))
+
+
+_ALLOWING: Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
+    "roles": _rules,
+    "clusterroles": _rules,
+    "rolebindings": _bound,
+    "clusterrolebindings": _bound,
+    "certificatesigningrequests": _signed,
+    "services": _reachable,
+}
 
 
 def object_name(manifest: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ sibling of it that was written for the same rule, is in its own baseline. Every 
 others.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,12 +27,14 @@ from features.evidence import Normal, weigh
 from features.ingest import events_from_records
 from features.leases import LEASE_COLUMNS, attribute, build_leases
 from features.protocols import RecordError, specs
+from features.sources.kubernetes_audit import source
 from features.windows import WINDOW, Windows, extract
 from models.aggregates import aggregate
 from models.detector import summed
 
 PATH = LABELLED / "k8saudit-panther" / "k8s_labelled.jsonl"
 FOLDS = 5
+DANGER = "danger"
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
@@ -44,6 +47,11 @@ class Sample:
     service: str
     techniques: tuple[str, ...]
     record: dict[str, Any] | None
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the table of dangers was written without a look at the events of this rule."""
+        return hashlib.sha256(self.rule.encode()).digest()[-1] % 2 == 1
 
 
 def load(path: Path = PATH) -> list[Sample]:
@@ -59,7 +67,7 @@ def _sample(row: dict[str, Any]) -> Sample:
 def _kubernetes(record: dict[str, Any]) -> dict[str, Any] | None:
     """Take the audit event out of its cloud's envelope."""
     try:
-        while "verb" not in record and "auditID" not in record:
+        while not source.recognises(record):
             inner = next(iter(unwrap(record) or ()), None)
             if not isinstance(inner, dict):
                 return None
@@ -103,7 +111,7 @@ def score(samples: Sequence[Sample]) -> dict[str, Floats]:
     span = len(samples) * WINDOW
     learnt = windows_of(samples, START)
     judged = [None if each is None else _later(each, span) for each in learnt]
-    found: dict[str, Floats] = {OURS: np.zeros(len(samples))}
+    found: dict[str, Floats] = {OURS: np.zeros(len(samples)), DANGER: np.array([_points(each) for each in judged])}
     dealt = np.array(folds(samples))
     for fold in range(FOLDS):
         known = [w for w, s, f in zip(learnt, samples, dealt, strict=True) if f != fold and not s.malicious]
@@ -129,6 +137,11 @@ def _later(windows: Windows, span: timedelta) -> Windows:
 
 def _strongest(windows: Windows | None, normal: Normal) -> float:
     return 0.0 if windows is None else float(summed(aggregate(weigh(windows, normal).bits)).max())
+
+
+def _points(windows: Windows | None) -> float:
+    """Give the declared danger by itself: what is left of the evidence where nobody has a history."""
+    return 0.0 if windows is None else float(windows.values["control.danger"].fill_null(0.0).max() or 0.0)  # type: ignore[arg-type]
 
 
 def raw(windows: Windows | None) -> Floats:

@@ -140,7 +140,13 @@ def audit_samples(samples: Sequence[audit.Sample], scores: dict[str, Floats]) ->
     table = _table("audit samples: AUROC", ("events", "malicious", "benign", *scores))
     malicious = np.array([sample.malicious for sample in samples])
     readable = np.array([sample.record is not None for sample in samples])
-    parts = {"all": np.ones(len(samples), dtype=bool), "all that can be read": readable}
+    held_out = np.array([sample.held_out for sample in samples])
+    parts = {
+        "all": np.ones(len(samples), dtype=bool),
+        "all that can be read": readable,
+        "rules looked at": ~held_out,
+        "rules held out": held_out,
+    }
     for service in sorted({sample.service for sample in samples}):
         parts[service] = np.array([sample.service == service for sample in samples])
     for technique in sorted({technique for sample in samples for technique in sample.techniques}):

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from features.commands import COMMANDS
+from features.dangers import met
 from features.protocols import Extraction, FeatureSpec
+from features.request_danger import dangers_of
 from features.silence import lost, silences
 from features.windows import KEY, count_items, window_start
 
@@ -12,6 +15,7 @@ ROUTINE = (
     "create", "start", "die", "destroy", "attach", "kill", "stop", "restart", "network_connect", "network_disconnect",
     "resize", "health_status", "oom", "exec_create", "exec_start", "exec_die", "address",
 )  # fmt: skip
+TELLING = 3.0  # points from which a danger is named when it is new: a first shell is a new command already
 LOST = "a container ended or froze and none took its place within ten minutes"
 
 
@@ -25,8 +29,16 @@ class Control:
         ),
         FeatureSpec(
             "control.new_command", "items", "command", "commands run in containers from outside", "T1609",
-            "`{value}` was run inside from outside, which is new here ({expected})", "exec",
+            "`{value}` was run inside from outside, which is new here ({expected})", "exec", weight=0.5,
             kind_of=r"^(?:\S*/)?([^\s/]+)",
+        ),
+        FeatureSpec(
+            "control.new_purpose", "items", "purpose", "what commands run inside do that is dangerous", "T1059.004",
+            "a command run inside {value}, which is new here ({expected})", "exec",
+        ),
+        FeatureSpec(
+            "control.command_danger", "magnitude", "point", "danger of commands run inside", "T1059.004",
+            "commands weigh {value} of danger, where {expected} is usual", "command danger",
         ),
         FeatureSpec(
             "control.new_action", "items", "action", "rare actions: copy in, rename, commit, update",
@@ -43,6 +55,14 @@ class Control:
         FeatureSpec(
             "control.new_request", "items", "verb and resource", "what an actor does to which resource", "T1098.006",
             "{value} is new for this actor ({expected})", "requests", kind_of=r"^(.*)$",
+        ),
+        FeatureSpec(
+            "control.new_power", "items", "use of power", "what a request can do to the cluster", "T1098.006",
+            "{value}, which this actor never did before ({expected})", "requests",
+        ),
+        FeatureSpec(
+            "control.danger", "magnitude", "point", "danger of what an actor asks for", "T1078",
+            "requests weigh {value} of danger, where {expected} is usual", "danger",
         ),
         FeatureSpec(
             "control.new_source", "items", "address", "addresses an actor speaks from", "T1550.001",
@@ -79,7 +99,14 @@ class Control:
         rare = rare.filter(pl.col("command").is_null())
         requests = events.filter(pl.col("kind") == "audit")
         values = runs.group_by(KEY).agg(pl.len().cast(pl.Float64).alias("control.commands"))
-        values = values.join(_requests(requests), on=KEY, how="full", coalesce=True)
+        purposes = runs.select(*KEY, "command").join(met(runs["command"], COMMANDS), on="command")
+        powers = dangers_of(requests)
+        for part in (
+            _points(purposes, "control.command_danger"),
+            _requests(requests),
+            _points(powers, "control.danger"),
+        ):
+            values = values.join(part, on=KEY, how="full", coalesce=True)
         return Extraction(
             values,
             pl.concat(
@@ -88,6 +115,8 @@ class Control:
                     count_items(runs.filter(pl.col("actor").is_not_null()), "control.exec_by", pl.col("actor")),
                     count_items(rare, "control.new_action", pl.col("action")),
                     count_items(requests, "control.new_request", _request()),
+                    count_items(_telling(purposes), "control.new_purpose", pl.col("danger")),
+                    count_items(_telling(powers), "control.new_power", pl.col("danger")),
                     count_items(requests, "control.new_source", pl.col("src_ip")),
                     count_items(requests, "control.new_tool", pl.col("user_agent").str.extract(r"^([^/ ]+)")),
                     count_items(silences(events.filter(pl.col("kind") == "flow")), "control.silence", pl.col("item")),
@@ -95,6 +124,16 @@ class Control:
                 ]
             ),
         )
+
+
+def _points(dangers: pl.DataFrame, feature: str) -> pl.DataFrame:
+    """Sum the points of a window, each danger once."""
+    once = dangers.group_by(*KEY, "danger").agg(pl.col("points").max())
+    return once.group_by(KEY).agg(pl.col("points").sum().alias(feature))
+
+
+def _telling(dangers: pl.DataFrame) -> pl.DataFrame:
+    return dangers.filter(pl.col("points") >= TELLING)
 
 
 def _command() -> pl.Expr:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from features.configuration import words
 from features.fields import address_or_none, items, mapping, moment, strings, text, whole
 from features.identity import kubernetes_workload
 from features.images import image_columns
@@ -14,6 +15,7 @@ from features.kubernetes_objects import (
     object_name,
     pod_addresses,
     pod_workload,
+    request_tokens,
 )
 from features.protocols import Record, Row
 
@@ -57,7 +59,13 @@ class KubernetesAudit:
             "record_id": text(record.get("auditID"), "auditID") or f"{request.verb} {request.uri} {request.actor}",
         }
         annotations = mapping(record.get("annotations"), "annotations")
-        audit = {"kind": "audit", "uri": request.uri, "rule": text(annotations.get(_DECISION), _DECISION)}
+        audit = {
+            "kind": "audit",
+            "uri": request.uri,
+            "rule": text(annotations.get(_DECISION), _DECISION),
+            "command": request.command,
+            "config": request.allows or None,
+        }
         return [base | audit, *(base | row for row in _told(request, base["status"]))]
 
 
@@ -76,8 +84,9 @@ class _Request:
         self.name = (
             text(reference.get("name"), "objectRef.name") or object_name(self.answered) or object_name(self.asked)
         )
-        user = text(mapping(record.get("user"), "user").get("username"), "user.username")
-        self.actor = f"k8s-actor:{user}" if user else None
+        # some exports leave out who asked, and yet somebody did
+        self.actor = f"k8s-actor:{_username(record, 'user') or 'unknown'}"
+        self.impersonated = _username(record, "impersonatedUser")
         addresses = items(record.get("sourceIPs"), "sourceIPs")
         self.source = address_or_none(addresses[0]) if addresses else None
 
@@ -87,9 +96,33 @@ class _Request:
         return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
     @property
+    def query(self) -> Mapping[str, list[str]]:
+        """Parameters of a session: asked for by POST, or over a WebSocket by GET."""
+        return parse_qs(urlsplit(self.uri).query, keep_blank_values=True) if self.uri else {}
+
+    @property
+    def command(self) -> str | None:
+        """What a session runs; Google tells it of an object in place of the address."""
+        if self.subresource not in _SESSIONS:
+            return None
+        return " ".join(self.query.get("command", [])) or words(self.asked.get("command"), "command") or None
+
+    @property
+    def allows(self) -> list[str]:
+        """What the request would allow, as tokens."""
+        told = [f"Impersonated={self.impersonated}"] if self.impersonated else []
+        if self.verb in _WRITES and self.resource and self.subresource in {None, "ephemeralcontainers"}:
+            told += request_tokens(self.resource, self.namespace or "default", self.asked or self.answered)
+        return told
+
+    @property
     def pod(self) -> str | None:
         """Identity of the pod acted on, as containers are identified."""
         return f"{self.namespace}/{self.name}" if self.namespace and self.name else None
+
+
+def _username(record: Record, field: str) -> str | None:
+    return text(mapping(record.get(field), field).get("username"), f"{field}.username")
 
 
 def _manifest(value: object) -> Mapping[str, Any]:
@@ -133,15 +166,14 @@ def _life(request: _Request, action: str) -> Row:
 
 
 def _session(request: _Request) -> Row:
-    """Exec, attach or port forwarding: asked for by POST, or over a WebSocket by GET."""
-    query = parse_qs(urlsplit(request.uri).query, keep_blank_values=True) if request.uri else {}
-    container = query.get("container", [None])[0]
+    """Exec, attach or port forwarding."""
+    container = request.query.get("container", [None])[0] or text(request.asked.get("container"), "container")
     row: Row = {
         "kind": "exec",
         "action": request.subresource,
         "container_id": request.pod,
         "container_name": container,
-        "command": " ".join(query.get("command", [])) or None,
+        "command": request.command,
     }
     if container and request.namespace and request.name:
         row["workload"] = kubernetes_workload(request.namespace, request.name, container)

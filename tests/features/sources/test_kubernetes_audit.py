@@ -183,7 +183,7 @@ def test_metadata_level_works_without_objects() -> None:
 def test_real_privileged_pod_shows_in_its_second_container(samples: Path) -> None:
     """A real audit event of a pod whose second container is privileged says so of exactly that one."""
     (batch,) = read_events([samples / "kubernetes_audit.jsonl"])
-    config = batch.events.filter(pl.col("config").list.contains("Privileged=true"))
+    config = batch.events.filter((pl.col("kind") == "config") & pl.col("config").list.contains("Privileged=true"))
     assert config["container_name"].to_list() == ["mysql"]
     assert config["workload"].to_list() == ["k8s:default/deployment/nginx-deployment/mysql"]
 
