@@ -17,7 +17,7 @@ from benchmarks.captures.rivals import FEWEST, Floats, naive_beacon, outlier_mod
 from benchmarks.captures.zeek import EDGE, Capture, edges
 from features.addresses import is_group, is_internal
 from features.baselines import learn
-from features.beacons import regularity
+from features.beacons import strength
 from features.evidence import Normal
 from features.lake import Lake
 from features.leases import FAILED
@@ -56,8 +56,7 @@ def measure(capture: Capture, protocol: Protocol) -> Scores:
 def _beacons(times: Mapping[Edge, tuple[Floats, Floats]], start: float, found: Scores) -> None:
     for edge, (moments, sizes) in times.items():
         found.connections[edge] = len(moments)
-        steady = regularity(moments) if _outside(edge[1]) else np.array([0.0])
-        _keep(found.edges, "regularity", {edge: float(np.nanmax(steady)) if np.isfinite(steady).any() else 0.0})
+        _keep(found.edges, "regularity", {edge: float(strength(moments, moments).max()) if _outside(edge[1]) else 0.0})
         _keep(found.edges, "naive beacon", {edge: naive_beacon(moments)})
         _keep(found.edges, "RITA's form", {edge: rita_beacon(moments, sizes, start)})
 
