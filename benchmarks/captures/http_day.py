@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.captures.evidence import edge_bits
+from benchmarks.captures.evidence import unusual_bits
 from benchmarks.captures.place import LABELLED, Edge
 from benchmarks.captures.protocols import PROTOCOLS
 from benchmarks.captures.zeek import Capture, edges
@@ -81,7 +81,7 @@ def measure(capture: Capture) -> Day:
     }
     bits = pl.Series([score.bits for score in given])
     alerts = {name: count_runs(windows.values.filter(bits >= threshold)) for name, threshold in thresholds.items()}
-    own = edge_bits(windows, trial.judged.flows, detector.normal, detector.channels.trust)
+    own = unusual_bits(windows, trial.judged.flows, detector.normal, detector.channels.trust)
     steady = {edge: strength(moments, moments[-1:])[0] for edge, (moments, _) in edges(trial.judged.flows).items()}
     beacons = sorted(
         ((edge, float(value), own.get(edge, 0.0)) for edge, value in steady.items() if value >= BEACON),
