@@ -49,12 +49,19 @@ def is_internal(address: str, networks: tuple[Network, ...] = INTERNAL) -> bool:
 
 @lru_cache(maxsize=1 << 17)
 def is_group(address: str) -> bool:
-    """Say whether an address is multicast, broadcast or unspecified: no one's own."""
+    """Say whether an address is multicast, broadcast or unspecified: no one's own.
+
+    The last address of 256 is taken for a broadcast inside only, where networks are mostly of that size.
+    """
     try:
         parsed = ip_address(address)
     except ValueError:
         return False
-    return parsed.is_multicast or parsed.is_unspecified or address == "255.255.255.255" or address.endswith(".255")
+    return parsed.is_multicast or parsed.is_unspecified or address == "255.255.255.255" or _ends_network(address)
+
+
+def _ends_network(address: str) -> bool:
+    return address.endswith(".255") and is_internal(address)
 
 
 @lru_cache(maxsize=1 << 17)

@@ -16,7 +16,7 @@ SHARED = ("ts", "event_id", "kind", "host", "container_id", "workload", "actor",
 TRAFFIC = ("flow", "dns", "tls", "http")
 TRAFFIC_COLUMNS = (
     *SHARED, "dst_port", "proto", "service", "bytes_out", "bytes_in", "duration", "uid", "server_name", "established",
-    "ja3", "ja4", "query", "qtype", "rcode", "answers", "user_agent",
+    "ja3", "ja4", "query", "qtype", "rcode", "answers", "method", "uri", "user_agent",
 )  # fmt: skip
 CONTROL = tuple(kind for kind in KINDS if kind not in TRAFFIC)
 CONTROL_COLUMNS = (

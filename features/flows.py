@@ -75,3 +75,13 @@ def outbound(events: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.concat_str("destination", pl.lit(":"), "dst_port"))
         .alias("edge")
     )
+
+
+def inbound(events: pl.DataFrame) -> pl.DataFrame:
+    """Give every flow to a workload: `workload` (who was reached), `window_start`, `client` and `conn_state`."""
+    return events.filter((pl.col("kind") == "flow") & pl.col("peer").is_not_null()).select(
+        pl.col("peer").alias("workload"),
+        window_start(),
+        pl.coalesce("workload", "src_ip").alias("client"),
+        "conn_state",
+    )

@@ -5,15 +5,22 @@ beacon, TLS without a name, borrowed name and protocol out of place. Their bits 
 believes each feature, the strongest item of a group of features speaks for the group, and the strongest group counts
 with half of the second: the second channel of the detector (`models.detector.summed`), held to what names the edge. An
 edge is as strong as its strongest window. Counts and magnitudes name no destination and are left out.
+
+That says how unusual the edge is for who calls it. How even its calls are is said by `features.beacons.strength` at its
+most even moment, in bits against chance; inside, where the product asks for more of them, they count for less by as
+much. The score is the sum of the two.
 """
 
 import numpy as np
 import polars as pl
 
 from benchmarks.captures.place import Edge
-from benchmarks.captures.zeek import EDGE
+from benchmarks.captures.zeek import EDGE, edges
 from features import novelty
+from features.addresses import is_group, is_internal
+from features.beacons import strength
 from features.evidence import Normal, columns, weigh, weights
+from features.extractors.network import BEACON, INTERNAL_BEACON
 from features.protocols import specs
 from features.windows import KEY, Windows
 from models.trust import Trust
@@ -24,6 +31,9 @@ NAMED_BY = {
     "network.bare_tls": "destination",
     "network.new_edge": "edge",
     "network.beacon": "edge",
+    "network.internal_beacon": "edge",
+    "network.drip": "destination",
+    "network.bare_address": "address",
     "network.borrowed_name": "address",
     "network.new_port": "external port",
     "network.impersonation": "port",
@@ -37,6 +47,21 @@ _NAME_WITHIN = {
 
 def edge_bits(windows: Windows, flows: pl.DataFrame, normal: Normal, trust: Trust) -> dict[Edge, float]:
     """Give the bits of the edges of attributed flows (`features.flows.outbound`, with `src_ip`) in these windows."""
+    unusual, even = unusual_bits(windows, flows, normal, trust), beacon_bits(flows)
+    return {edge: unusual.get(edge, 0.0) + even.get(edge, 0.0) for edge in unusual.keys() | even.keys()}
+
+
+def beacon_bits(flows: pl.DataFrame) -> dict[Edge, float]:
+    """Give the bits against chance of the calls of every edge."""
+    found = {}
+    for edge, (moments, _) in edges(flows).items():
+        own = 0.0 if is_group(edge[1]) else float(strength(moments, moments).max())
+        found[edge] = own * (BEACON / INTERNAL_BEACON if is_internal(edge[1]) else 1.0)
+    return found
+
+
+def unusual_bits(windows: Windows, flows: pl.DataFrame, normal: Normal, trust: Trust) -> dict[Edge, float]:
+    """Give the believed bits of the edges in these windows, how even their calls are left aside."""
     strong = _spoken(windows, normal, trust).join(_names(flows), on=[*KEY, "by", "name"])
     grouped = strong.group_by(*KEY, *EDGE, "group").agg(pl.col("bits").max())
     bits = pl.col("bits").sort(descending=True)

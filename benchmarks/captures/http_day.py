@@ -11,11 +11,12 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.captures.evidence import edge_bits
+from benchmarks.captures.evidence import unusual_bits
 from benchmarks.captures.place import LABELLED, Edge
 from benchmarks.captures.protocols import PROTOCOLS
 from benchmarks.captures.zeek import Capture, edges
-from features.beacons import REGULAR, regularity
+from features.beacons import strength
+from features.extractors.network import BEACON
 from features.ingest import events_from_records, read_events
 from features.lake import Lake
 from features.windows import WINDOW
@@ -80,10 +81,10 @@ def measure(capture: Capture) -> Day:
     }
     bits = pl.Series([score.bits for score in given])
     alerts = {name: count_runs(windows.values.filter(bits >= threshold)) for name, threshold in thresholds.items()}
-    own = edge_bits(windows, trial.judged.flows, detector.normal, detector.channels.trust)
-    steady = {edge: regularity(moments)[-1] for edge, (moments, _) in edges(trial.judged.flows).items()}
+    own = unusual_bits(windows, trial.judged.flows, detector.normal, detector.channels.trust)
+    steady = {edge: strength(moments, moments[-1:])[0] for edge, (moments, _) in edges(trial.judged.flows).items()}
     beacons = sorted(
-        ((edge, float(value), own.get(edge, 0.0)) for edge, value in steady.items() if value >= REGULAR),
+        ((edge, float(value), own.get(edge, 0.0)) for edge, value in steady.items() if value >= BEACON),
         key=lambda beacon: -beacon[2],
     )
     days = windows.values["window_start"].n_unique() * (WINDOW / timedelta(days=1))

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.captures.evidence import edge_bits
+from benchmarks.captures.evidence import beacon_bits, edge_bits
 from benchmarks.captures.place import Edge
 from benchmarks.captures.protocols import Protocol, Telemetry, Trial
 from benchmarks.captures.ranking import auroc, ranks
 from benchmarks.captures.rivals import FEWEST, Floats, naive_beacon, outlier_models, raw_counts, rita_beacon
 from benchmarks.captures.zeek import EDGE, Capture, edges
-from features.addresses import is_group, is_internal
 from features.baselines import learn
-from features.beacons import regularity
 from features.evidence import Normal
 from features.lake import Lake
 from features.leases import FAILED
@@ -45,7 +43,9 @@ def measure(capture: Capture, protocol: Protocol) -> Scores:
     """Score every edge and workload that the protocol judges."""
     found = Scores()
     start = protocol.since(capture)
-    _beacons(edges(capture.flows.filter(pl.col("ts") >= start)), start.timestamp(), found)
+    flows = capture.flows.filter(pl.col("ts") >= start)
+    _beacons(edges(flows), start.timestamp(), found)
+    found.edges["regularity"] = beacon_bits(flows)
     for trial in protocol.trials(capture):
         if not trial.judged.windows.values.is_empty():
             _ours(trial, found)
@@ -56,14 +56,8 @@ def measure(capture: Capture, protocol: Protocol) -> Scores:
 def _beacons(times: Mapping[Edge, tuple[Floats, Floats]], start: float, found: Scores) -> None:
     for edge, (moments, sizes) in times.items():
         found.connections[edge] = len(moments)
-        steady = regularity(moments) if _outside(edge[1]) else np.array([0.0])
-        _keep(found.edges, "regularity", {edge: float(np.nanmax(steady)) if np.isfinite(steady).any() else 0.0})
         _keep(found.edges, "naive beacon", {edge: naive_beacon(moments)})
         _keep(found.edges, "RITA's form", {edge: rita_beacon(moments, sizes, start)})
-
-
-def _outside(address: str) -> bool:
-    return not is_internal(address) and not is_group(address)
 
 
 def _ours(trial: Trial, found: Scores) -> None:
@@ -143,8 +137,7 @@ class Standing:
 
 def standing(scores: Mapping[Any, float], subjects: Mapping[Any, bool]) -> Standing:
     """Rank subjects; those without a score are last."""
-    last = min(scores.values(), default=0.0)
-    given = [scores.get(subject, last) for subject in subjects]
+    given = [scores.get(subject, -np.inf) for subject in subjects]
     hostile = list(subjects.values())
     return Standing(auroc(given, hostile), ranks(given, hostile), sum(hostile), len(hostile))
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from benchmarks.captures import audit, http_day, network, pods, podspec, zeek
-from benchmarks.captures.evidence import edge_bits
+from benchmarks.captures.evidence import beacon_bits, edge_bits, unusual_bits
 from benchmarks.captures.place import LABELLED, network_labels
 from benchmarks.captures.protocols import PROTOCOLS
 from benchmarks.captures.ranking import auroc, auroc_within, ranks
@@ -79,10 +79,14 @@ def test_only_evidence_that_names_an_edge_speaks_for_it(small: zeek.Capture) -> 
     start = half.learnt.windows.values["window_start"].min()
     normal = Normal.of(learn(half.learnt.windows, start, half.judged.windows.values["window_start"].min()))
 
-    bits = edge_bits(half.judged.windows, half.judged.flows, normal, Trust.measure(np.zeros((0, len(specs())))))
+    given = half.judged.windows, half.judged.flows, normal, Trust.measure(np.zeros((0, len(specs()))))
+    unusual, even, both = unusual_bits(*given), beacon_bits(half.judged.flows), edge_bits(*given)
 
-    assert bits["10.0.0.1", "203.0.113.7", 443] > 5
-    assert bits.get(("10.0.0.1", "10.0.0.9", 5432), 0.0) < 1
+    outside, inside = ("10.0.0.1", "203.0.113.7", 443), ("10.0.0.1", "10.0.0.9", 5432)
+    assert unusual[outside] > 5
+    assert unusual.get(inside, 0.0) < 1
+    assert even[outside] > even[inside] > 50
+    assert both[outside] == unusual[outside] + even[outside]
 
 
 def test_beacon_scores_tell_a_clock_from_chance() -> None:

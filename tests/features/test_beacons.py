@@ -1,9 +1,16 @@
-"""Regular calls are told from irregular ones, in spite of jitter and missed check-ins."""
+"""Regular calls are told from irregular ones, in spite of jitter, missed check-ins and several connections each."""
+
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 
-from features.beacons import MIN_GAPS, REGULAR, regularity
+from features.beacons import GAPS, strength, strengths
+from features.events import TIME
+from features.windows import window_start
+
+DAY = 86_400.0
 
 
 def times(period: float, jitter: float, count: int, seed: int) -> np.ndarray:
@@ -11,34 +18,80 @@ def times(period: float, jitter: float, count: int, seed: int) -> np.ndarray:
     return np.cumsum(period * (1 + rng.uniform(-jitter, jitter, count)))
 
 
-@pytest.mark.parametrize("period", [10.0, 900.0, 3600.0])
+@pytest.mark.parametrize("period", [10.0, 60.0, 900.0])
 @pytest.mark.parametrize("jitter", [0.0, 0.2, 0.5])
-def test_a_beacon_is_regular_at_any_period_and_up_to_half_its_jitter(period: float, jitter: float) -> None:
-    """Most moments of a beacon score as regular."""
-    scores = regularity(times(period, jitter, 200, seed=1))
+def test_a_beacon_is_no_chance_at_any_period_and_up_to_half_its_jitter(period: float, jitter: float) -> None:
+    """A beacon within a day scores above ten bits at most of its check-ins, once there are enough."""
+    calls = times(period, jitter, 90, seed=1)
 
-    assert np.mean(scores[~np.isnan(scores)] >= REGULAR) > 0.9
+    assert np.mean(strength(calls, calls[GAPS[-1] :]) > 10) > 0.9
 
 
-def test_chance_is_not_regular() -> None:
-    """A Poisson process, the traffic of many people, hardly ever scores as regular."""
-    found = [regularity(np.cumsum(np.random.default_rng(seed).exponential(60.0, 200))) for seed in range(20)]
+@pytest.mark.parametrize(("period", "bits"), [(6 * 3600.0, 5.0), (3 * 3600.0, 10.0), (3600.0, 15.0)])
+def test_a_slow_beacon_shows_within_the_few_check_ins_of_a_day(period: float, bits: float) -> None:
+    """Four even gaps say something already, eight more."""
+    calls = times(period, 0.01, int(DAY / period) + 1, seed=2)
 
-    scores = np.concatenate(found)
-    assert np.mean(scores[~np.isnan(scores)] >= REGULAR) < 0.1
+    assert strength(calls, calls[-1:])[0] > bits
+
+
+def test_chance_reaches_a_score_no_more_often_than_the_score_says() -> None:
+    """Of Poisson processes at most one in 2**b has b bits, whatever their rate against the dead time."""
+    for rate in (0.003, 0.1, 3.0):
+        rng = np.random.default_rng(5)
+        found = []
+        for _ in range(400):
+            calls = np.cumsum(rng.exponential(1 / rate, 60))
+            found.append(strength(calls, calls[-1:])[0])
+        assert np.mean(np.array(found) >= 4) <= 2**-4 + 0.02
+        assert np.mean(np.array(found) >= 8) <= 2**-8 + 0.01
 
 
 def test_missed_check_ins_do_not_hide_a_beacon() -> None:
-    """One call in ten left out changes little: quartiles do not see it."""
-    kept = np.random.default_rng(3).random(200) > 0.1
+    """One call in ten left out, at random, leaves a beacon far from chance."""
+    kept = np.random.default_rng(3).random(90) > 0.1
+    calls = times(60.0, 0.2, 90, seed=2)[kept]
 
-    scores = regularity(times(60.0, 0.2, 200, seed=2)[kept])
-
-    assert np.mean(scores[~np.isnan(scores)] >= REGULAR) > 0.8
+    assert strength(calls, calls[-1:])[0] > 15
 
 
-def test_too_few_calls_have_no_score() -> None:
-    """Below the least number of gaps there is nothing to judge."""
-    assert np.isnan(regularity(np.arange(float(MIN_GAPS)))).all()
-    assert len(regularity(np.zeros(0))) == 0
-    assert np.isnan(regularity(np.zeros(50))[-1])
+def test_a_check_in_may_be_several_connections() -> None:
+    """Three connections within two seconds of each check-in are one call."""
+    calls = np.sort(np.concatenate([times(60.0, 0.1, 60, seed=4) + delay for delay in (0.0, 0.4, 1.9)]))
+
+    assert strength(calls, calls[-1:])[0] > 30
+
+
+def test_nothing_after_a_moment_is_seen_and_nothing_older_than_a_day() -> None:
+    """A score is that of the calls of the day before it; too few of them have none."""
+    calls = times(60.0, 0.1, 60, seed=6)
+
+    early = strength(calls, calls[30:31])
+    assert early == strength(calls[:31], calls[30:31])
+    assert strength(calls, calls[GAPS[0] - 1 : GAPS[0]]) == 0
+    assert strength(7 * 3600.0 * np.arange(20), np.array([7 * 3600.0 * 19])) == 0
+    assert strength(np.zeros(50), np.zeros(1)) == 0
+    assert len(strength(np.zeros(0), np.zeros(0))) == 0
+
+
+def test_every_edge_is_judged_by_its_own_calls() -> None:
+    """Of two edges of one workload the even one is strong, the uneven one not, once for each window."""
+    start = datetime(2026, 9, 14, tzinfo=UTC)
+    uneven = np.sort(np.random.default_rng(7).uniform(0, 6000, 100))
+    flows = pl.DataFrame(
+        {
+            "workload": "docker:shop/api",
+            "edge": ["even:443"] * 100 + ["uneven:443"] * 100,
+            "ts": pl.Series(
+                [start + timedelta(seconds=float(second)) for second in [*(60.0 * np.arange(100)), *uneven]], dtype=TIME
+            ),
+        }
+    ).with_columns(window_start())
+
+    found = strengths(flows.sample(fraction=1.0, shuffle=True, seed=1))
+
+    last = found.sort("window_start").group_by("edge").agg(pl.col("strength").last(), pl.len())
+    strong = dict(last.select("edge", "strength").iter_rows())
+    assert strong["even:443"] > 100
+    assert strong["uneven:443"] < 12
+    assert set(last["len"]) == {10}

@@ -167,7 +167,8 @@ class World:
         """Pull on a host: engine event, flow from the host to the registry, notification of an own registry."""
         engine = self.engines[host]
         engine.pull(reference, now)
-        registry = reference.split("/", maxsplit=1)[0] if "." in reference.split("/", maxsplit=1)[0] else "docker.io"
+        first, slash, _ = reference.partition("/")
+        registry = first if slash and "." in first else "docker.io"
         site = self.outside.registries.get(registry) or self.outside.registry(registry)
         sizes = (4_000, int(self.rng.lognormal(16.5, 1.2)), float(self.rng.uniform(1, 15)))
         self.wire.to_site(np.array([now - sizes[2]]), engine.address, site, self.outside.engine_client, sizes)

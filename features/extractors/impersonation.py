@@ -1,0 +1,123 @@
+"""Protocols that are not what they seem to be, and clients that a workload never was."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from features.flows import EXPECTED_SERVICE, outbound, resolutions
+from features.protocols import Extraction, FeatureSpec
+from features.windows import KEY, count_items, window_start
+
+_PORT = r":\d+$"
+_VARIABLE = r"[0-9a-fA-F]{8,}|\d+"  # numbers and identifiers, which differ from request to request
+_FIRST_STEPS = r"^((?:/[^/]*){0,2})"
+
+
+class Impersonation:
+    """Protocol against port, name against address, and the profile of a workload's TLS and HTTP clients."""
+
+    specs: Sequence[FeatureSpec] = (
+        FeatureSpec(
+            "network.impersonation", "items", "mismatch", "protocols not of their port", "T1001.003",
+            "a protocol out of place: {value} ({expected})", "impersonation", kind_of=r"^(.*)$",
+        ),
+        FeatureSpec(
+            "network.bare_tls", "items", "destination", "TLS without a server name, or never completed", "T1001.003",
+            "TLS {value} ({expected})", "impersonation",
+        ),
+        FeatureSpec(
+            "network.borrowed_name", "items", "name and address", "names that DNS never gave for their address",
+            "T1001.003", "{value}: a name that was never resolved to this address ({expected})", "impersonation",
+        ),
+        FeatureSpec(
+            "network.bare_address", "items", "address", "addresses outside that HTTP asks for by number", "T1001.003",
+            "HTTP to {value} without a name ({expected})", "impersonation",
+        ),
+        FeatureSpec(
+            "network.new_fingerprint", "items", "TLS fingerprint", "JA3 and JA4 fingerprints of TLS clients", "T1573",
+            "a TLS client unknown to this workload: {value} ({expected})", "client",
+        ),
+        FeatureSpec(
+            "network.new_user_agent", "items", "user agent", "HTTP clients without version numbers", "T1071.001",
+            "an HTTP client unknown to this workload: {value} ({expected})", "client",
+        ),
+        FeatureSpec(
+            "network.new_request", "items", "request", "methods and first steps of paths asked for", "T1071.001",
+            "an HTTP request unknown to this workload: {value} ({expected})", "client",
+        ),
+    )  # fmt: skip
+
+    def extract(self, events: pl.DataFrame) -> Extraction:
+        """Compute what is out of place in every window; there is nothing to count, so values are keys alone."""
+        flows, said = outbound(events), _said(events)
+        windows = pl.concat([flows.select(KEY), said.select(KEY)]).unique()
+        return Extraction(windows, pl.concat([*_mismatched(flows), *_misnamed(events, flows, said), *_clients(said)]))
+
+
+def _said(events: pl.DataFrame) -> pl.DataFrame:
+    said = events.filter(pl.col("kind").is_in(["tls", "http"]) & pl.col("workload").is_not_null())
+    return said.with_columns(window_start())
+
+
+def _mismatched(flows: pl.DataFrame) -> list[pl.DataFrame]:
+    expected = pl.col("dst_port").replace_strict(EXPECTED_SERVICE, default=None, return_dtype=pl.String)
+    spoken = flows.filter(
+        (pl.col("proto") == "tcp") & (pl.col("bytes_out") > 0) & (pl.col("bytes_in") > 0) | (pl.col("proto") == "udp")
+    ).with_columns(expected.alias("expected"), pl.col("service").fill_null("something unknown").alias("spoken"))
+    mismatch = spoken.filter(
+        (pl.col("expected").is_not_null() & ~pl.col("spoken").str.contains(pl.col("expected"), literal=True))
+        | (pl.col("expected").is_null() & pl.col("external") & pl.col("spoken").is_in(list(EXPECTED_SERVICE.values())))
+    )
+    meant = pl.concat_str(pl.lit(" where "), "expected", pl.lit(" is expected"))
+    what = pl.concat_str(
+        "spoken", pl.lit(" on port "), "dst_port", pl.lit("/"), "proto", meant.fill_null(""), ignore_nulls=True
+    )
+    return [count_items(mismatch, "network.impersonation", what)]
+
+
+def _misnamed(events: pl.DataFrame, flows: pl.DataFrame, said: pl.DataFrame) -> list[pl.DataFrame]:
+    destination = flows.select("uid", "destination", "external").unique("uid", keep="first", maintain_order=True)
+    said = said.join(destination, on="uid", how="left").with_columns(pl.coalesce("destination", "dst_ip"))
+    fault = (
+        pl.when(pl.col("server_name").is_null())
+        .then(pl.lit("without a server name to "))
+        .when(~pl.col("established"))
+        .then(pl.lit("never completed with "))
+    )
+    tls, http = (said.filter(pl.col("kind") == kind) for kind in ("tls", "http"))
+    numbered = http.filter("external", pl.col("server_name").str.replace(_PORT, "") == pl.col("dst_ip"))
+    return [
+        count_items(tls, "network.bare_tls", pl.concat_str(fault, "destination")),
+        count_items(numbered, "network.bare_address", pl.col("dst_ip")),
+        count_items(_borrowed(events, flows), "network.borrowed_name", pl.concat_str("said", pl.lit(" at "), "dst_ip")),
+    ]
+
+
+def _borrowed(events: pl.DataFrame, flows: pl.DataFrame) -> pl.DataFrame:
+    """Flows whose client named a host that DNS, where the workload's DNS is seen, never gave for that address."""
+    sees_dns = events.filter(pl.col("kind") == "dns").select("workload").unique()
+    answered = (
+        resolutions(events)
+        .group_by("dst_ip", pl.col("resolved").alias("said"))
+        .agg(pl.col("ts").min().alias("answered"))
+    )
+    named = flows.filter(pl.col("external") & pl.col("said").is_not_null() & (pl.col("said") != pl.col("dst_ip")))
+    return (
+        named.join(sees_dns, on="workload", how="semi")
+        .join(answered, on=["said", "dst_ip"], how="left")
+        .filter(pl.col("answered").is_null() | (pl.col("answered") > pl.col("ts")))
+    )
+
+
+def _clients(said: pl.DataFrame) -> list[pl.DataFrame]:
+    agent = pl.col("user_agent").str.replace_all(r"[\d.]+", "#").str.slice(0, 120)
+    path = pl.col("uri").str.replace(r"[?#].*$", "").str.replace_all(_VARIABLE, "#").str.extract(_FIRST_STEPS)
+    http = said.filter(pl.col("kind") == "http")
+    return [
+        count_items(said, "network.new_fingerprint", pl.coalesce("ja4", "ja3")),
+        count_items(http, "network.new_user_agent", agent),
+        count_items(http, "network.new_request", pl.concat_str("method", pl.lit(" "), path.str.slice(0, 80))),
+    ]
+
+
+extractor = Impersonation()
