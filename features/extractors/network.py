@@ -44,7 +44,7 @@ class Network:
         ),
         FeatureSpec(
             "network.drip", "items", "destination", "destinations that are mostly sent to, in many hours of a day",
-            "T1030", "sends to {value} little by little ({expected})", "exfiltration",
+            "T1030", "sends to {value} little by little ({expected})", "exfiltration", weight=0.6,
         ),
         FeatureSpec(
             "network.fan_out", "count", "address and port", "addresses and ports tried", "T1046",
