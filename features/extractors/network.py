@@ -44,15 +44,11 @@ class Network:
         ),
         FeatureSpec(
             "network.drip", "items", "destination", "destinations that are mostly sent to, in many hours of a day",
-            "T1030", "sends to {value} little by little ({expected})", "exfiltration",
+            "T1030", "sends to {value} little by little ({expected})", "exfiltration", weight=0.6,
         ),
         FeatureSpec(
             "network.fan_out", "count", "address and port", "addresses and ports tried", "T1046",
             "{value} tried in ten minutes, where {expected} is usual", "scan",
-        ),
-        FeatureSpec(
-            "network.day_fan_out", "count", "address and port", "addresses and ports tried within a day", "T1046",
-            "{value} tried within a day, where {expected} is usual", "scan",
         ),
         FeatureSpec(
             "network.failed", "count", "failed connection", "connections refused or never answered", "T1046",
@@ -92,8 +88,7 @@ class Network:
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute the network features of every window."""
         flows = outbound(events)
-        volume = _volume(flows).join(_day_fan_out(flows), on=KEY, how="left")
-        values = volume.join(_served(events), on=KEY, how="full", coalesce=True)
+        values = _volume(flows).join(_served(events), on=KEY, how="full", coalesce=True)
         items = [*_destinations(flows), count_items(inbound(events), "network.new_client", pl.col("client"))]
         return Extraction(values, pl.concat([*items, *_beacons(flows), _drips(flows)]))
 
@@ -113,11 +108,6 @@ def _volume(flows: pl.DataFrame) -> pl.DataFrame:
         pl.struct("dst_ip", "dst_port").n_unique().cast(pl.Float64).alias("network.fan_out"),
         pl.col("conn_state").is_in(FAILED).sum().cast(pl.Float64).alias("network.failed"),
     )
-
-
-def _day_fan_out(flows: pl.DataFrame) -> pl.DataFrame:
-    tried = flows.select(*KEY, pl.struct("dst_ip", "dst_port").alias("item"))
-    return trailing.distinct(tried).rename({"distinct": "network.day_fan_out"})
 
 
 def _served(events: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What the network features say of traffic whose kind is known: drips, slow scans, inner beacons, foreign requests."""
+"""What the network features say of traffic whose kind is known: drips, inner beacons, foreign requests."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,15 +39,6 @@ def test_a_drip_is_many_small_sendings_over_hours_and_not_one_upload_nor_downloa
 
     assert met(drip, "network.drip") == [OUTSIDE] * 3
     assert [met(other, "network.drip") for other in (upload, downloads, days_apart)] == [[], [], []]
-
-
-def test_a_slow_scan_adds_up_over_the_day() -> None:
-    """One port an hour is one address and port in its window, and twenty in the trailing day."""
-    found = windows([flow(hour, INSIDE, 1000 + hour) for hour in range(20)])
-
-    last = found.values.filter(pl.col("workload") == "ip:10.0.0.1").sort("window_start").tail(1)
-    assert last["network.fan_out"].item() == 1
-    assert last["network.day_fan_out"].item() == 20
 
 
 def test_calls_inside_are_beacons_of_their_own_kind() -> None:
