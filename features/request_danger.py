@@ -68,9 +68,11 @@ PART = 0.25  # of a danger that counts: what was refused did not come to pass, w
 _CONTROL_PLANE = (
     r"^k8s-actor:(?:system:(?:node:|kube-|apiserver|serviceaccount:kube-system:|gke-)|eks:|aks|container-engine-robot@)"
 )
+_NAMELESS = "k8s-actor:system:anonymous"
 _ACCOUNT = "k8s-actor:system:serviceaccount:"
 _TOOL = r"^(?:kubectl|curl|wget|python-requests|httpie)$"
-_PUBLIC = r"^/(?:healthz|livez|readyz|version|openapi|\.well-known)"  # what anyone may ask: ClusterRole system:public-info-viewer
+# what anyone may ask: ClusterRole system:public-info-viewer
+_PUBLIC = r"^/(?:healthz|livez|readyz|version|openapi|\.well-known)"
 _REFUSED = 400
 
 
@@ -87,11 +89,8 @@ def dangers_of(requests: pl.DataFrame) -> pl.DataFrame:
     `workload, window_start, danger, points`: each danger of a window once, at its most.
     """
     told = _placed(requests)
-    lines = told.explode("fact", empty_as_null=True).with_columns(
-        pl.concat_str(pl.col("action", "resource").fill_null(""), pl.col("fact").fill_null(""), separator=" ").alias(
-            "line"
-        )
-    )
+    line = pl.concat_str(pl.col("action", "resource", "fact").fill_null(""), separator=" ")
+    lines = told.explode("fact", empty_as_null=True).with_columns(line.alias("line"))
     asked = lines.join(met(lines["line"], REQUESTS), on="line")
     ran = told.drop("fact").join(met(told["command"], COMMANDS), on="command")
     found = pl.concat([part.select(*KEY, "danger", pl.col("points") * pl.col("part")) for part in (asked, ran)])
@@ -102,14 +101,19 @@ def _placed(requests: pl.DataFrame) -> pl.DataFrame:
     """Add `fact`, what each request states of itself and its object, and `part`, how much of its danger counts."""
     inside = mapped(requests["src_ip"], "inside", is_internal, pl.Boolean())
     outside = ~pl.col("inside").fill_null(value=True)
+    stated = pl.concat_list(pl.concat_list(_facts(outside)), pl.col("config").fill_null([])).list.drop_nulls()
+    part = pl.when(_tame(outside)).then(PART).otherwise(1.0)
+    return requests.join(inside, on="src_ip", how="left").select(
+        *KEY, "action", "resource", "command", stated.alias("fact"), part.alias("part")
+    )
+
+
+def _facts(outside: pl.Expr) -> list[pl.Expr]:
     agent = pl.col("user_agent").str.extract(r"^([^/ ]+)").str.to_lowercase()
-    account, nameless = pl.col("actor").str.starts_with(_ACCOUNT), pl.col("actor").str.ends_with("system:anonymous")
+    account = pl.col("actor").str.starts_with(_ACCOUNT)
     scope = pl.when(pl.col("namespace").is_null()).then(pl.lit("cluster")).otherwise(pl.lit("namespace"))
-    refused = ((pl.col("status") >= _REFUSED) | (pl.col("rule") == "forbid").fill_null(value=False)) & ~pl.col(
-        "action"
-    ).is_in(["get", "list", "watch"])
-    tame = refused | (pl.col("actor").str.contains(_CONTROL_PLANE) & ~outside)
-    facts: list[pl.Expr] = [
+    public = pl.col("uri").fill_null("").str.contains(_PUBLIC)
+    return [
         pl.lit(""),
         "Namespace=" + pl.col("namespace"),
         pl.when(pl.col("resource") == "configmaps").then("Name=" + pl.col("name")),
@@ -118,10 +122,13 @@ def _placed(requests: pl.DataFrame) -> pl.DataFrame:
         "Agent=" + agent,
         pl.when(account & outside).then(pl.lit("Actor=account outside")),
         pl.when(account & agent.str.contains(_TOOL)).then(pl.lit("Actor=account with tool")),
-        pl.when(nameless & ~pl.col("uri").fill_null("").str.contains(_PUBLIC)).then(pl.lit("Actor=anonymous")),
+        pl.when((pl.col("actor") == _NAMELESS) & ~public).then(pl.lit("Actor=anonymous")),
     ]
-    stated = pl.concat_list(pl.concat_list(facts), pl.col("config").fill_null([])).list.drop_nulls()
-    return requests.join(inside, on="src_ip", how="left").select(
-        *KEY, "action", "resource", "command", stated.alias("fact"),
-        pl.when(tame.fill_null(value=False)).then(PART).otherwise(1.0).alias("part"),
-    )  # fmt: skip
+
+
+def _tame(outside: pl.Expr) -> pl.Expr:
+    """Say what was a refused change, or the control plane's work: an application is not refused its own secrets."""
+    refused = (pl.col("status") >= _REFUSED) | (pl.col("rule") == "forbid").fill_null(value=False)
+    reads = pl.col("action").is_in(["get", "list", "watch"])
+    at_work = pl.col("actor").str.contains(_CONTROL_PLANE) & ~outside
+    return ((refused & ~reads) | at_work).fill_null(value=False)

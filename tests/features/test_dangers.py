@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from features.commands import COMMANDS
 from features.dangers import met
-from features.events import EVENT_SCHEMA
+from features.events import EVENT_SCHEMA, frame
+from features.extractors.control import extractor
 from features.request_danger import REQUESTS, dangers_of
 from features.sources.kubernetes_audit import source
 
@@ -156,3 +157,28 @@ def test_nobody_asks_without_a_name_but_for_health() -> None:
     """The anonymous user is a danger, except where everyone may ask."""
     assert "asks without a name" in asked("get", "pods", "system:anonymous", uri="/api/v1/pods")
     assert asked("get", "", "system:anonymous", uri="/healthz", name=None) == {}
+
+
+def ran(*commands: str) -> tuple[float | None, set[str]]:
+    """Give the danger and the named purposes of one window in which commands ran in a workload."""
+    base = {"source": "docker_events", "kind": "exec", "action": "exec_create", "workload": "docker:shop/api"}
+    events = frame([base | {"ts": START, "command": command} for command in commands])
+    events = events.with_columns(pl.lit(None, pl.String).alias("healthcheck"))
+
+    found = extractor.extract(events)
+
+    named = found.items.filter(pl.col("feature") == "control.new_purpose")["item"]
+    return found.values["control.command_danger"].item(), set(named)
+
+
+def test_window_sums_its_dangers_each_once() -> None:
+    """The same danger met thrice weighs as much as once, another comes on top, what is harmless adds nothing."""
+    assert ran("ps aux") == (None, set())
+    assert ran("nsenter -t 1 sh", "nsenter -t 1 sh", "nsenter -t 1 id", "ps aux")[0] == 8
+    assert ran("nsenter -t 1 sh", "chmod +x /tmp/.x")[0] == 13
+
+
+def test_first_shell_is_no_purpose_of_its_own() -> None:
+    """A small danger counts in the sum, and is not named: a shell is already a new command."""
+    assert ran("sh") == (1.0, set())
+    assert ran("cat /mnt/etc/shadow")[1] == {"reads the password database"}

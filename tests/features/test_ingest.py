@@ -138,6 +138,14 @@ def test_envelopes_of_cloud_platforms_are_opened(samples: Path) -> None:
     assert exec_["actor"] == "k8s-actor:disallowed.user@example.com"
 
 
+def test_caller_of_google_is_read_in_both_spellings(samples: Path) -> None:
+    """Exports write the caller's address as callerIp or as callerIP."""
+    gke = json.loads((samples / "envelopes.jsonl").read_text().splitlines()[1])
+    caller = gke["protoPayload"]["requestMetadata"]
+    caller["callerIP"] = caller.pop("callerIp")
+    assert events_from_records([gke], ref="x").events["src_ip"].unique().to_list() == ["88.88.88.88"]
+
+
 def test_what_a_container_prints_is_never_read_as_a_record() -> None:
     """A container cannot forge evidence by printing it: its log line is set aside, not opened."""
     forged = {"verb": "get", "user": {"username": "admin"}, "requestReceivedTimestamp": "2026-09-14T09:20:00Z"}

@@ -201,3 +201,51 @@ def test_secret_values_are_never_kept() -> None:
     rows = parse(about("secrets", "db", requestObject=body, responseObject=body))
     assert "hunter2" not in json.dumps(rows.to_dicts(), default=str)
     assert "aHVudGVyMg" not in json.dumps(rows.to_dicts(), default=str)
+
+
+def audited(record: dict[str, Any]) -> dict[str, Any]:
+    """Give the row of the request itself."""
+    return parse(record).filter(pl.col("kind") == "audit").row(0, named=True)
+
+
+BINDING = {"roleRef": {"name": "admin"}, "subjects": [{"name": "system:anonymous"}, {"name": "ada"}]}
+PORTS = {"spec": {"type": "NodePort", "externalIPs": ["198.51.100.7"]}}
+ON_NODE = {"spec": {"hostPID": True}}
+
+
+@pytest.mark.parametrize(
+    ("resource", "body", "tokens"),
+    [
+        ("roles", {"rules": [{"verbs": ["get"], "resources": ["pods", "jobs"]}]}, ["Rule=get jobs", "Rule=get pods"]),
+        ("clusterrolebindings", BINDING, ["RoleRef=admin", "Subject=system:anonymous"]),
+        ("certificatesigningrequests", {"spec": {"signerName": "corp/x"}}, ["Signer=corp/x"]),
+        ("services", PORTS, ["ExternalIP=198.51.100.7", "ServiceType=NodePort"]),
+        ("pods", ON_NODE, ["PidMode=host"]),
+        ("cronjobs", {"spec": {"jobTemplate": {"spec": {"template": ON_NODE}}}}, ["PidMode=host"]),
+        ("applications", {"spec": {"type": {"of": "a custom resource"}}, "rules": "any"}, None),
+    ],
+)
+def test_request_states_what_its_object_would_allow(
+    resource: str, body: dict[str, Any], tokens: list[str] | None
+) -> None:
+    """Rights, bindings, signers, open ports and settings of pods are tokens of a request; names of people are none."""
+    assert audited(about(resource, requestObject=body))["config"] == tokens
+
+
+def test_request_for_another_says_for_whom() -> None:
+    """Impersonation is a fact of a request, whatever is asked for."""
+    row = audited(about("pods", verb="list", impersonatedUser={"username": "system:admin"}))
+    assert row["config"] == ["Impersonated=system:admin"]
+
+
+def test_request_without_a_user_is_of_an_unknown_actor() -> None:
+    """An export that leaves out who asked is read all the same."""
+    assert audited({k: v for k, v in about("pods").items() if k != "user"})["actor"] == "k8s-actor:unknown"
+
+
+def test_session_of_an_object_tells_its_command() -> None:
+    """Where the address holds no command, as in Google's log, the object does."""
+    body = {"command": ["tar", "cf", "-", "/srv"], "container": "app"}
+    rows = parse(about("pods", "api-0", "exec", requestURI="/pods/api-0/exec", requestObject=body))
+    assert rows["command"].to_list() == ["tar cf - /srv"] * 2
+    assert rows.filter(kind="exec")["workload"].to_list() == ["k8s:shop/statefulset/api/app"]
