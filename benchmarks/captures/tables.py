@@ -112,9 +112,9 @@ def pod_specifications(cases: Sequence[podspec.Case], scores: dict[str, Floats])
     )
     violate = np.array([case.violates for case in cases])
     controls = np.array([case.control for case in cases])
-    groups = np.array([case.group for case in cases])
-    for group in ("all", *podspec.GROUPS):
-        own = np.ones(len(cases), dtype=bool) if group == "all" else groups == group
+    groups = np.array([("all", case.half, case.group) for case in cases])
+    for group in ("all", *podspec.HALVES, *podspec.GROUPS):
+        own = (groups == group).any(axis=1)
         cells, pairs = [], 0
         for name in names:
             within, pairs = auroc_within(scores[name][own], violate[own], controls[own].tolist())
