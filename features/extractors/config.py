@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from features.posture import PRIVILEGED, carelessness, danger
+from features.posture import PRIVILEGED, SAFEGUARD, carelessness, danger
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, count_items, window_start
 
@@ -48,7 +48,8 @@ class Config:
         events = events.filter(pl.col("workload").is_not_null()).with_columns(window_start())
         tokens = _tokens(events)
         dangerous = tokens.filter(pl.col("danger") >= PRIVILEGED)
-        plain = tokens.filter((pl.col("danger") < PRIVILEGED) & ~pl.col("config").str.starts_with("Healthcheck="))
+        harmless = pl.col("config").str.contains(SAFEGUARD) | pl.col("config").str.starts_with("Healthcheck=")
+        plain = tokens.filter((pl.col("danger") < PRIVILEGED) & ~harmless)
         values = _life(events)
         for part in (_posture(tokens), _drift(tokens)):
             values = values.join(part, on=KEY, how="full", coalesce=True)

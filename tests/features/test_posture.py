@@ -1,10 +1,14 @@
 """How dangerous settings are."""
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.events import frame
+from features.extractors.config import extractor
 from features.pod_configuration import pod_tokens
 from features.posture import PRIVILEGED, carelessness, danger
 
@@ -90,3 +94,13 @@ def test_a_windows_pod_shows_its_user_and_its_host_process() -> None:
     tokens = pod_tokens({"securityContext": options}, {})
 
     assert tokens == ["HostProcess=true", "User=ContainerAdministrator"]
+
+
+def test_a_setting_that_takes_rights_away_is_no_new_setting() -> None:
+    """A container that gains safeguards beside another setting is told by the other setting alone."""
+    config = ["CapDrop=ALL", "Dns=10.0.0.9", "ReadonlyRootfs=true"]
+    row = {"ts": datetime(2026, 1, 5, tzinfo=UTC), "kind": "config", "workload": "docker:a/b", "container_id": "c"}
+
+    items = extractor.extract(frame([row | {"config": config}])).items
+
+    assert items["item"].to_list() == ["Dns=10.0.0.9"]
