@@ -62,6 +62,7 @@ def _security(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterable
     yield from (token for field, value, token in _OWN_SETTINGS if own.get(field) == value)
     if isinstance(user := context.get("runAsUser"), int):
         yield f"User={user}"
+    yield from _windows({**_windows_options(pod), **_windows_options(own)})
     if context.get("runAsNonRoot") is True:
         yield "RunAsNonRoot=true"
     capabilities = mapping(own.get("capabilities"), "capabilities")
@@ -71,6 +72,17 @@ def _security(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterable
     for entry in items(pod.get("sysctls"), "sysctls"):
         sysctl = mapping(entry, "sysctls")
         yield f"Sysctl={sysctl.get('name')}={sysctl.get('value')}"
+
+
+def _windows_options(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(context.get("windowsOptions"), "windowsOptions")
+
+
+def _windows(options: Mapping[str, Any]) -> Iterable[str]:
+    if options.get("hostProcess") is True:
+        yield "HostProcess=true"
+    if user := text(options.get("runAsUserName"), "runAsUserName"):
+        yield f"User={user}"
 
 
 def _profiles(context: Mapping[str, Any]) -> Iterable[str]:
@@ -104,18 +116,30 @@ def _container_level(container: Mapping[str, Any]) -> Iterable[str]:
     for field, token in (("command", "Entrypoint"), ("args", "Cmd")):
         if command := words(container.get(field), field):
             yield f"{token}={command}"
-    for entry in items(container.get("env"), "env"):
-        if key := text(mapping(entry, "env").get("name"), "env.name"):
-            yield f"EnvKey={key}"
+    yield from _environment(container)
     limits = mapping(mapping(container.get("resources"), "resources").get("limits"), "limits")
     if (memory := limits.get("memory")) is not None:
         yield f"Memory={memory}"
+    if (cpu := limits.get("cpu")) is not None:
+        yield f"Cpu={cpu}"
     probe = mapping(mapping(container.get("livenessProbe"), "livenessProbe").get("exec"), "livenessProbe.exec")
     if command := words(probe.get("command"), "livenessProbe.exec.command"):
         yield f"Healthcheck={command}"
     if image := text(container.get("image"), "image"):
         yield f"Image={image_name(image)}"
     yield from _ports(container)
+
+
+def _environment(container: Mapping[str, Any]) -> Iterable[str]:
+    for entry in items(container.get("env"), "env"):
+        variable = mapping(entry, "env")
+        if key := text(variable.get("name"), "env.name"):
+            yield f"EnvKey={key}"
+            if mapping(variable.get("valueFrom"), "env.valueFrom").get("secretKeyRef"):
+                yield f"EnvSecret={key}"
+    for entry in items(container.get("envFrom"), "envFrom"):
+        if name := text(mapping(mapping(entry, "envFrom").get("secretRef"), "secretRef").get("name"), "secretRef.name"):
+            yield f"EnvSecret={name}"
 
 
 def _ports(container: Mapping[str, Any]) -> Iterable[str]:

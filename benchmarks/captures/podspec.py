@@ -1,5 +1,6 @@
 """Pod specifications against posture controls: does the danger of a container's settings tell who violates one."""
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -21,6 +22,7 @@ from features.kubernetes_objects import TEMPLATES, config_rows
 
 PATH = LABELLED / "podspec" / "workloads_labelled.jsonl"
 RESOURCES = {"Pod": "pods"} | {kind: resource for resource, (kind, _) in TEMPLATES.items()}
+HALVES = ("development half", "held-out half")
 # by what a control asks for, from its name alone; the first that fits
 GROUPS = {
     "host and privilege": r"host-|hostpath|hostPort|hostprocess|docker-socket|privileg|capabilit|escalation|procmount"
@@ -45,6 +47,11 @@ class Case:
     def group(self) -> str:
         """Group of the control."""
         return next(name for name, pattern in GROUPS.items() if re.search(pattern, self.control))
+
+    @property
+    def half(self) -> str:
+        """Half of the controls: rules were written with sight of the development half alone."""
+        return HALVES[int(hashlib.sha256(self.control.encode()).hexdigest(), 16) % len(HALVES)]
 
 
 def load(path: Path = PATH) -> list[Case]:

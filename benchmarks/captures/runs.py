@@ -23,8 +23,7 @@ def other(name: str) -> list[Table]:
         return tables.benign_day(http_day.measure(http_day.load()))
     if name == "podspec":
         cases = podspec.load()
-        points = podspec.score(cases)
-        return [tables.pod_specifications(cases, points), tables.silent_controls(cases, points)]
+        return [tables.pod_specifications(cases, podspec.score(cases))]
     if name == "k8saudit-panther":
         samples = audit.load()
         return [tables.audit_samples(samples, audit.score(samples))]

@@ -1,6 +1,5 @@
 """Tables of the measured figures."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -112,26 +111,14 @@ def pod_specifications(cases: Sequence[podspec.Case], scores: dict[str, Floats])
     )
     violate = np.array([case.violates for case in cases])
     controls = np.array([case.control for case in cases])
-    groups = np.array([case.group for case in cases])
-    for group in ("all", *podspec.GROUPS):
-        own = np.ones(len(cases), dtype=bool) if group == "all" else groups == group
+    groups = np.array([("all", case.half, case.group) for case in cases])
+    for group in ("all", *podspec.HALVES, *podspec.GROUPS):
+        own = (groups == group).any(axis=1)
         cells, pairs = [], 0
         for name in names:
             within, pairs = auroc_within(scores[name][own], violate[own], controls[own].tolist())
             cells.append(f"{_share(within)} ({_share(auroc(scores[name][own], violate[own]))})")
         table.add_row(group, str((own & violate).sum()), str((own & ~violate).sum()), str(pairs), *cells)
-    return table
-
-
-def silent_controls(cases: Sequence[podspec.Case], scores: dict[str, Floats]) -> Table:
-    """List the controls on host and privilege, and how many of their violations have any danger."""
-    table = _table("controls on host and privilege: violations with posture above zero", ("control", "seen", "of"))
-    seen: dict[str, list[bool]] = defaultdict(list)
-    for case, points in zip(cases, scores[OURS], strict=True):
-        if case.violates and case.group == "host and privilege":
-            seen[case.control].append(points > 0)
-    for control, flags in sorted(seen.items()):
-        table.add_row(control, str(sum(flags)), str(len(flags)))
     return table
 
 

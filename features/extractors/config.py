@@ -4,32 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from features.posture import PRIVILEGED, SAFEGUARD, carelessness, danger
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, count_items, window_start
-
-# Fields by what they let a container do to its host: the controls of the Kubernetes Pod Security Standards (baseline
-# and restricted), and the host paths and variables with which attacks.mitre.org T1611 and T1574.006 reach out of one.
-POSTURE = (
-    (8.0, r"^Privileged=true"),
-    (8.0, r"^(PidMode|IpcMode|UTSMode|UsernsMode|NetworkMode)=host"),
-    (8.0, r"^Bind=(/|/etc|/root|/proc|/sys|/var|/var/run|/run|/home|/dev|/boot|/usr|/lib)(/\.\.)?:"),
-    (
-        8.0,
-        r"^Bind=.*(docker\.sock|containerd\.sock|crio\.sock|/etc/|/root/|/var/lib/kubelet|/var/spool/cron|core_pattern)",
-    ),
-    (6.0, r"^CapAdd=(ALL|SYS_ADMIN|SYS_MODULE|SYS_PTRACE|SYS_RAWIO|DAC_READ_SEARCH|BPF|NET_ADMIN|SYS_BOOT|SYS_CHROOT)"),
-    (6.0, r"^SecurityOpt=.*(unconfined|disable)"),
-    (6.0, r"^(Device|DeviceCgroupRule|VolumesFrom)="),
-    (5.0, r"^EnvKey=(LD_PRELOAD|LD_LIBRARY_PATH|LD_AUDIT)$"),
-    (5.0, r"^(MaskedPaths|ReadonlyPaths)=none"),
-    (5.0, r"^(PidMode|IpcMode|NetworkMode)=container"),
-    (5.0, r"^LogConfig=none"),
-    (4.0, r"^AllowPrivilegeEscalation=true"),
-    (3.0, r"^CapAdd="),
-    (3.0, r"^(CgroupnsMode|Runtime|Sysctl|Port|PublishAllPorts|HostPort)="),
-    (2.0, r"^User=(0|root)(:|$)"),
-)
-PRIVILEGED = 3.0
 
 
 class Config:
@@ -71,7 +48,8 @@ class Config:
         events = events.filter(pl.col("workload").is_not_null()).with_columns(window_start())
         tokens = _tokens(events)
         dangerous = tokens.filter(pl.col("danger") >= PRIVILEGED)
-        plain = tokens.filter((pl.col("danger") < PRIVILEGED) & ~pl.col("config").str.starts_with("Healthcheck="))
+        harmless = pl.col("config").str.contains(SAFEGUARD) | pl.col("config").str.starts_with("Healthcheck=")
+        plain = tokens.filter((pl.col("danger") < PRIVILEGED) & ~harmless)
         values = _life(events)
         for part in (_posture(tokens), _drift(tokens)):
             values = values.join(part, on=KEY, how="full", coalesce=True)
@@ -93,15 +71,19 @@ def _tokens(events: pl.DataFrame) -> pl.DataFrame:
         .explode("config", empty_as_null=True, keep_nulls=False)
         .filter(pl.col("config").is_not_null())
     )
-    danger = pl.lit(0.0)
-    for weight, pattern in reversed(POSTURE):
-        danger = pl.when(pl.col("config").str.contains(pattern)).then(pl.lit(weight)).otherwise(danger)
-    distinct = tokens.select(pl.col("config").unique()).with_columns(danger.alias("danger"))
+    distinct = tokens.select(pl.col("config").unique()).with_columns(danger(pl.col("config")).alias("danger"))
     return tokens.join(distinct, on="config", how="left")
 
 
 def _posture(tokens: pl.DataFrame) -> pl.DataFrame:
-    each = tokens.unique([*KEY, "container_id", "config"]).group_by(*KEY, "container_id").agg(pl.col("danger").sum())
+    container = [*KEY, "container_id"]
+    told = tokens.unique([*container, "config"]).with_columns(pl.col("container_id").fill_null(""))
+    each = (
+        told.group_by(container)
+        .agg(pl.col("danger").sum())
+        .join(carelessness(told, container), on=container, how="left")
+        .with_columns(pl.col("danger") + pl.col("careless").fill_null(0.0))
+    )
     return each.group_by(KEY).agg(pl.col("danger").max().alias("config.posture"))
 
 
