@@ -1,10 +1,11 @@
 """The detector: what is normal, a forest over evidence, and calibrations, joined into scores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
 from features.events import TIME
 from features.evidence import Evidence, Normal, weigh
+from features.expectations import Expectation, Parted, part
 from features.novelty import MATURE
 from features.protocols import specs
-from features.windows import WINDOW, Windows
+from features.windows import KEY, WINDOW, Windows
 from models.aggregates import aggregate, by_family
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
@@ -107,7 +109,9 @@ class Detector:
     normal: Normal
     channels: Channels
 
-    def score(self, windows: Windows, since: datetime | None = None) -> list[Score]:
+    def score(
+        self, windows: Windows, since: datetime | None = None, *, expected: Sequence[Expectation] = ()
+    ) -> list[Score]:
         """Score windows.
 
         Parameters
@@ -116,6 +120,8 @@ class Detector:
             Windows from the end of the baseline on, so that what stays new for days is told from what is new now.
         since
             Give only the scores of windows that start at or after this.
+        expected
+            What somebody vouched for: it is shown, labelled as explained, and does not raise the score.
 
         Returns
         -------
@@ -123,12 +129,14 @@ class Detector:
         """
         if windows.values.is_empty():
             return []
-        evidence = weigh(windows, self.normal)
+        parted = part(windows, expected, self.normal.baseline.workloads)
+        evidence = weigh(parted.unexplained, self.normal)
         believed, source = self.channels.recent(evidence)
         bits = self.channels.rate(believed, evidence.keys["cohort"].to_numpy())
         asked = np.ones(len(bits), bool) if since is None else (evidence.keys["window_start"] >= since).to_numpy()
         families = by_family(believed)
         reasons = self._reasons(evidence, believed, source, np.flatnonzero(asked))
+        vouched = self._vouched(parted)
         scores = []
         for row, (key, info) in enumerate(zip(evidence.keys.iter_rows(), self._infos(evidence), strict=True)):
             if not asked[row]:
@@ -144,7 +152,7 @@ class Detector:
                     p_value=2.0**-surprise,
                     severity=self.channels.severity(surprise),
                     evidence={family: round(float(column[row]), 2) for family, column in families.items()},
-                    reasons=reasons.get(row, []),
+                    reasons=reasons.get(row, []) + vouched.get(key[:2], []),
                     baseline=info,
                     model=self.version,
                 )
@@ -181,6 +189,26 @@ class Detector:
                 since = start[told["told"]] - start[told["row"]]
                 found.setdefault(told["told"], []).append((told["place"], earlier(reason, since)))
         return {row: [reason for _, reason in sorted(own, key=lambda one: one[0])] for row, own in found.items()}
+
+    def _vouched(self, parted: Parted) -> dict[tuple[str, datetime], list[Reason]]:
+        """Explain what would be telling had nobody vouched for it, and name who did, by workload and window."""
+        if parted.named.is_empty():
+            return {}
+        evidence = weigh(parted.explained, self.normal)
+        believed = self.channels.trust.apply(evidence.bits)
+        own = np.arange(len(believed))
+        source = np.broadcast_to(own[:, None], believed.shape)
+        who = {tuple(row[:4]): row[4] for row in parted.named.iter_rows()}
+        keys = evidence.keys.select(KEY).rows()
+        return {
+            keys[row]: [
+                msgspec.structs.replace(
+                    one, explained=who[*keys[row], one.feature, None if one.amount is not None else one.value]
+                )
+                for one in reasons
+            ]
+            for row, reasons in self._reasons(evidence, believed, source, own).items()
+        }
 
     def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
         learnt = self.normal.baseline.workloads
