@@ -1,5 +1,6 @@
 """What somebody vouched for: announced changes and verdicts, and the parts of windows that they explain."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,8 @@ from features.identity import cohort
 from features.protocols import specs
 from features.windows import KEY, Windows
 
+_TOKENS = re.compile(r"\[\*\]|\*|\[|[^*\[]+")
+_MEANT = {"*": ".*", "[*]": r"\*"}
 NAMED_SCHEMA = {
     "workload": pl.String(),
     "window_start": TIME,
@@ -29,7 +32,7 @@ class Expectation:
     id
         Shown beside whatever it explains.
     workload
-        Name of a workload; `*` stands for any text, here as in the items.
+        Name of a workload; `*` stands for any text and `[*]` for a star, here as in the items.
     since, until
         Windows that start from `since` and before `until` are explained.
     items
@@ -139,8 +142,19 @@ def _meant(one: Expectation, facts: pl.DataFrame) -> list[str]:
     return facts.filter(meant)["workload"].to_list()
 
 
+def literal(text: str) -> str:
+    """Write a text as the pattern that stands for it alone.
+
+    Examples
+    --------
+    >>> literal("rm -r /tmp/*")
+    'rm -r /tmp/[*]'
+    """
+    return text.replace("*", "[*]")
+
+
 def _like(column: pl.Expr, pattern: str) -> pl.Expr:
-    written = ".*".join(pl.escape_regex(piece) for piece in pattern.split("*"))
+    written = _TOKENS.sub(lambda found: _MEANT.get(found[0]) or pl.escape_regex(found[0]), pattern)
     return column.str.contains(f"(?s)^{written}$")
 
 
@@ -150,14 +164,18 @@ def _during(one: Expectation, names: list[str]) -> pl.Expr:
 
 
 def _items(items: pl.DataFrame, one: Expectation, names: list[str]) -> pl.DataFrame:
+    exact = [(feature, item.replace("[*]", "*")) for feature, item in one.items if not _is_open(item)]
+    listed = pl.DataFrame(exact, {"feature": pl.String(), "item": pl.String()}, orient="row").unique()
     wanted = pl.lit(value=False)
     for feature, pattern in one.items:
-        wanted |= (pl.col("feature") == feature) & _like(pl.col("item"), pattern)
-    return (
-        items.filter(_during(one, names))
-        .filter(wanted)
-        .select(*KEY, "feature", "item", pl.lit(one.id).alias("explained"))
-    )
+        if _is_open(pattern):
+            wanted |= (pl.col("feature") == feature) & _like(pl.col("item"), pattern)
+    own = items.filter(_during(one, names)).select(*KEY, "feature", "item", pl.lit(one.id).alias("explained"))
+    return pl.concat([own.join(listed, on=["feature", "item"], how="semi"), own.filter(wanted)])
+
+
+def _is_open(pattern: str) -> bool:
+    return "*" in pattern.replace("[*]", "")
 
 
 def _amounts(values: pl.DataFrame, one: Expectation, names: list[str]) -> list[pl.DataFrame]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -13,18 +12,18 @@ from numpy.typing import NDArray
 from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
 from features.events import TIME
 from features.evidence import Evidence, Normal, weigh
-from features.expectations import Expectation, Parted, part
+from features.expectations import Expectation, part
 from features.novelty import MATURE
 from features.protocols import specs
-from features.windows import KEY, WINDOW, Windows
+from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
-from models.explanation import MOST, TELLING, earlier, item_reason, magnitude_reason
 from models.flat_forest import FlatForest
+from models.reasons import telling, telling_only, vouched_for
 from models.registry import Artefact
 from models.rolling import rolling_max
-from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
+from models.scores import SEVERITIES, BaselineInfo, Score, Severity
 from models.trust import Trust
 
 Level = Literal["workload", "image", "cohort", "fleet"]
@@ -130,13 +129,14 @@ class Detector:
         if windows.values.is_empty():
             return []
         parted = part(windows, expected, self.normal.baseline.workloads)
+        parted = telling_only(windows, parted, self.normal, self.channels.trust)
         evidence = weigh(parted.unexplained, self.normal)
         believed, source = self.channels.recent(evidence)
         bits = self.channels.rate(believed, evidence.keys["cohort"].to_numpy())
         asked = np.ones(len(bits), bool) if since is None else (evidence.keys["window_start"] >= since).to_numpy()
         families = by_family(believed)
-        reasons = self._reasons(evidence, believed, source, np.flatnonzero(asked))
-        vouched = self._vouched(parted)
+        reasons = telling(evidence, believed, source, np.flatnonzero(asked))
+        vouched = vouched_for(parted, self.normal, self.channels.trust)
         scores = []
         for row, (key, info) in enumerate(zip(evidence.keys.iter_rows(), self._infos(evidence), strict=True)):
             if not asked[row]:
@@ -158,57 +158,6 @@ class Detector:
                 )
             )
         return scores
-
-    def _reasons(
-        self,
-        evidence: Evidence,
-        believed: NDArray[np.float64],
-        source: NDArray[np.int64],
-        asked: NDArray[np.int64],
-    ) -> dict[int, list[Reason]]:
-        """Explain what is telling in each asked row, in the words of the window that it is from."""
-        row, column = np.nonzero(believed[asked] >= TELLING)
-        row = asked[row]
-        order = np.lexsort((column, -believed[row, column], row))
-        row, column = row[order], column[order]
-        names = list(specs())
-        telling = pl.DataFrame(
-            {
-                "told": row,
-                "feature": [names[place] for place in column],
-                "row": source[row, column].astype(np.uint32),
-                "believed": believed[row, column],
-                "place": np.arange(len(row)),
-            }
-        ).filter(pl.int_range(pl.len()).over("told") < MOST)
-        start = evidence.keys["window_start"]
-        found: dict[int, list[tuple[int, Reason]]] = {}
-        for table, explain in ((evidence.values, magnitude_reason), (evidence.items, item_reason)):
-            for told in telling.join(table, on=["row", "feature"]).iter_rows(named=True):
-                reason = explain(specs()[told["feature"]], told, told["believed"])
-                since = start[told["told"]] - start[told["row"]]
-                found.setdefault(told["told"], []).append((told["place"], earlier(reason, since)))
-        return {row: [reason for _, reason in sorted(own, key=lambda one: one[0])] for row, own in found.items()}
-
-    def _vouched(self, parted: Parted) -> dict[tuple[str, datetime], list[Reason]]:
-        """Explain what would be telling had nobody vouched for it, and name who did, by workload and window."""
-        if parted.named.is_empty():
-            return {}
-        evidence = weigh(parted.explained, self.normal)
-        believed = self.channels.trust.apply(evidence.bits)
-        own = np.arange(len(believed))
-        source = np.broadcast_to(own[:, None], believed.shape)
-        who = {tuple(row[:4]): row[4] for row in parted.named.iter_rows()}
-        keys = evidence.keys.select(KEY).rows()
-        return {
-            keys[row]: [
-                msgspec.structs.replace(
-                    one, explained=who[*keys[row], one.feature, None if one.amount is not None else one.value]
-                )
-                for one in reasons
-            ]
-            for row, reasons in self._reasons(evidence, believed, source, own).items()
-        }
 
     def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
         learnt = self.normal.baseline.workloads

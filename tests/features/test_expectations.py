@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.expectations import Expectation, part
+from features.expectations import Expectation, literal, part
 from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, VALUES_SCHEMA, WINDOW, Windows
 
 START = datetime(2026, 9, 14, tzinfo=UTC)
@@ -64,6 +64,16 @@ def test_a_pattern_knows_no_wildcard_but_the_star() -> None:
     parted = part(met, [expectation(items=[("network.new_name", "*.b.example")])], LEARNT)
 
     assert parted.explained.items["item"].to_list() == ["a.b.example"]
+
+
+def test_a_quoted_item_is_no_pattern() -> None:
+    """What was met is quoted by verdicts: a command with stars and brackets explains that command alone."""
+    command = "cat [*] /etc/*"
+    met = windows([("docker:shop/api", 0, "control.new_command", item) for item in (command, "cat [x] /etc/shadow")])
+
+    parted = part(met, [expectation(items=[("control.new_command", literal(command))])], LEARNT)
+
+    assert parted.explained.items["item"].to_list() == [command]
 
 
 def test_an_expectation_ends_when_it_expires() -> None:
