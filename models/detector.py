@@ -15,7 +15,7 @@ from features.evidence import Evidence, Normal, weigh
 from features.expectations import Expectation, part
 from features.novelty import MATURE
 from features.protocols import specs
-from features.windows import WINDOW, Windows
+from features.windows import WINDOW, Windows, merge_windows, only_met
 from models.aggregates import aggregate, by_family
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
@@ -101,12 +101,22 @@ class Channels:
 
 @dataclass(frozen=True)
 class Detector:
-    """A model version ready to score."""
+    """A model version ready to score.
+
+    Parameters
+    ----------
+    held
+        What its baseline was not allowed to learn, of `models.quarantine.HELD_SCHEMA`; None for nothing.
+    waiting
+        The windows in which that was met, so that it is not as new each day; None for none.
+    """
 
     version: str
     manifest: dict[str, Any]
     normal: Normal
     channels: Channels
+    held: pl.DataFrame | None = None
+    waiting: Windows | None = None
 
     def score(
         self, windows: Windows, since: datetime | None = None, *, expected: Sequence[Expectation] = ()
@@ -128,12 +138,14 @@ class Detector:
         """
         if windows.values.is_empty():
             return []
+        first = since or windows.values["window_start"].min()
+        windows = self._with_waiting(windows)
         parted = part(windows, expected, self.normal.baseline.workloads)
         parted = telling_only(windows, parted, self.normal, self.channels.trust)
         evidence = weigh(parted.unexplained, self.normal)
         believed, source = self.channels.recent(evidence)
         bits = self.channels.rate(believed, evidence.keys["cohort"].to_numpy())
-        asked = np.ones(len(bits), bool) if since is None else (evidence.keys["window_start"] >= since).to_numpy()
+        asked = (evidence.keys["window_start"] >= first).to_numpy()
         families = by_family(believed)
         reasons = telling(evidence, believed, source, np.flatnonzero(asked))
         vouched = vouched_for(parted, self.normal, self.channels.trust)
@@ -158,6 +170,12 @@ class Detector:
                 )
             )
         return scores
+
+    def _with_waiting(self, windows: Windows) -> Windows:
+        """Put what waits in quarantine before windows that follow the baseline: what stays is less new each time."""
+        if self.waiting is None or (windows.values["window_start"] < self.normal.baseline.until).any():
+            return windows
+        return merge_windows([self.waiting, windows])
 
     def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
         learnt = self.normal.baseline.workloads
@@ -236,6 +254,8 @@ class Detector:
                 "workloads": baseline.workloads,
                 "values": baseline.values,
                 "items": baseline.items,
+                **({} if self.held is None else {"held": self.held}),
+                **({} if self.waiting is None else {"waiting": self.waiting.items}),
             },
         )
 
@@ -267,7 +287,9 @@ class Detector:
             AlertRate.from_json(manifest["alert_rate"]),
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},
         )
-        return cls(version, manifest, Normal.of(baseline), channels)
+        waiting = artefact.tables.get("waiting")
+        met = None if waiting is None else only_met(waiting)
+        return cls(version, manifest, Normal.of(baseline), channels, artefact.tables.get("held"), met)
 
 
 def _iso(moment: datetime) -> str:
