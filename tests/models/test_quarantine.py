@@ -31,7 +31,7 @@ def held(*rows: tuple[int, str | None]) -> pl.DataFrame:
 
 
 def test_what_was_strange_is_not_learnt_but_remembered() -> None:
-    """A held item is left out wherever it was met, and waits; that something was met is learnt once, without its name."""
+    """A held item is left out wherever it was met, and waits; that something was met is learnt once, nameless."""
     met = windows([(1, "usual"), (2, "odd"), (3, "odd"), (3, "usual")])
 
     withheld = Guard().withhold(met, held((2, "odd")), START + 4 * DAY)
