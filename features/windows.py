@@ -47,6 +47,11 @@ class Windows:
         return Windows(self.values.filter(inside), self.items.filter(inside), self.facts)
 
 
+def only_met(items: pl.DataFrame) -> Windows:
+    """Make windows in which these items were met and nothing was measured."""
+    return Windows(items.select(KEY).unique().sort(KEY), items, pl.DataFrame(schema=FACTS_SCHEMA))
+
+
 def window_start() -> pl.Expr:
     """Give the start of the window an event lies in."""
     return pl.col("ts").dt.truncate(WINDOW).alias("window_start")

@@ -1,6 +1,6 @@
 """The detector: what is normal, a forest over evidence, and calibrations, joined into scores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
 from features.events import TIME
 from features.evidence import Evidence, Normal, weigh
+from features.expectations import Expectation, part
 from features.novelty import MATURE
 from features.protocols import specs
-from features.windows import WINDOW, Windows
+from features.windows import WINDOW, Windows, merge_windows, only_met
 from models.aggregates import aggregate, by_family
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
-from models.explanation import MOST, TELLING, earlier, item_reason, magnitude_reason
 from models.flat_forest import FlatForest
+from models.reasons import telling, telling_only, vouched_for
 from models.registry import Artefact
 from models.rolling import rolling_max
-from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
+from models.scores import SEVERITIES, BaselineInfo, Score, Severity
 from models.trust import Trust
 
 Level = Literal["workload", "image", "cohort", "fleet"]
@@ -100,14 +101,26 @@ class Channels:
 
 @dataclass(frozen=True)
 class Detector:
-    """A model version ready to score."""
+    """A model version ready to score.
+
+    Parameters
+    ----------
+    held
+        What its baseline was not allowed to learn, of `models.quarantine.HELD_SCHEMA`; None for nothing.
+    waiting
+        The windows in which that was met, so that it is not as new each day; None for none.
+    """
 
     version: str
     manifest: dict[str, Any]
     normal: Normal
     channels: Channels
+    held: pl.DataFrame | None = None
+    waiting: Windows | None = None
 
-    def score(self, windows: Windows, since: datetime | None = None) -> list[Score]:
+    def score(
+        self, windows: Windows, since: datetime | None = None, *, expected: Sequence[Expectation] = ()
+    ) -> list[Score]:
         """Score windows.
 
         Parameters
@@ -116,6 +129,8 @@ class Detector:
             Windows from the end of the baseline on, so that what stays new for days is told from what is new now.
         since
             Give only the scores of windows that start at or after this.
+        expected
+            What somebody vouched for: it is shown, labelled as explained, and does not raise the score.
 
         Returns
         -------
@@ -123,12 +138,17 @@ class Detector:
         """
         if windows.values.is_empty():
             return []
-        evidence = weigh(windows, self.normal)
+        first = since or windows.values["window_start"].min()
+        windows = self._with_waiting(windows)
+        parted = part(windows, expected, self.normal.baseline.workloads)
+        parted = telling_only(windows, parted, self.normal, self.channels.trust)
+        evidence = weigh(parted.unexplained, self.normal)
         believed, source = self.channels.recent(evidence)
         bits = self.channels.rate(believed, evidence.keys["cohort"].to_numpy())
-        asked = np.ones(len(bits), bool) if since is None else (evidence.keys["window_start"] >= since).to_numpy()
+        asked = (evidence.keys["window_start"] >= first).to_numpy()
         families = by_family(believed)
-        reasons = self._reasons(evidence, believed, source, np.flatnonzero(asked))
+        reasons = telling(evidence, believed, source, np.flatnonzero(asked))
+        vouched = vouched_for(parted, self.normal, self.channels.trust)
         scores = []
         for row, (key, info) in enumerate(zip(evidence.keys.iter_rows(), self._infos(evidence), strict=True)):
             if not asked[row]:
@@ -144,43 +164,18 @@ class Detector:
                     p_value=2.0**-surprise,
                     severity=self.channels.severity(surprise),
                     evidence={family: round(float(column[row]), 2) for family, column in families.items()},
-                    reasons=reasons.get(row, []),
+                    reasons=reasons.get(row, []) + vouched.get(key[:2], []),
                     baseline=info,
                     model=self.version,
                 )
             )
         return scores
 
-    def _reasons(
-        self,
-        evidence: Evidence,
-        believed: NDArray[np.float64],
-        source: NDArray[np.int64],
-        asked: NDArray[np.int64],
-    ) -> dict[int, list[Reason]]:
-        """Explain what is telling in each asked row, in the words of the window that it is from."""
-        row, column = np.nonzero(believed[asked] >= TELLING)
-        row = asked[row]
-        order = np.lexsort((column, -believed[row, column], row))
-        row, column = row[order], column[order]
-        names = list(specs())
-        telling = pl.DataFrame(
-            {
-                "told": row,
-                "feature": [names[place] for place in column],
-                "row": source[row, column].astype(np.uint32),
-                "believed": believed[row, column],
-                "place": np.arange(len(row)),
-            }
-        ).filter(pl.int_range(pl.len()).over("told") < MOST)
-        start = evidence.keys["window_start"]
-        found: dict[int, list[tuple[int, Reason]]] = {}
-        for table, explain in ((evidence.values, magnitude_reason), (evidence.items, item_reason)):
-            for told in telling.join(table, on=["row", "feature"]).iter_rows(named=True):
-                reason = explain(specs()[told["feature"]], told, told["believed"])
-                since = start[told["told"]] - start[told["row"]]
-                found.setdefault(told["told"], []).append((told["place"], earlier(reason, since)))
-        return {row: [reason for _, reason in sorted(own, key=lambda one: one[0])] for row, own in found.items()}
+    def _with_waiting(self, windows: Windows) -> Windows:
+        """Put what waits in quarantine before windows that follow the baseline: what stays is less new each time."""
+        if self.waiting is None or (windows.values["window_start"] < self.normal.baseline.until).any():
+            return windows
+        return merge_windows([self.waiting, windows])
 
     def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
         learnt = self.normal.baseline.workloads
@@ -259,6 +254,8 @@ class Detector:
                 "workloads": baseline.workloads,
                 "values": baseline.values,
                 "items": baseline.items,
+                **({} if self.held is None else {"held": self.held}),
+                **({} if self.waiting is None else {"waiting": self.waiting.items}),
             },
         )
 
@@ -290,7 +287,9 @@ class Detector:
             AlertRate.from_json(manifest["alert_rate"]),
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},
         )
-        return cls(version, manifest, Normal.of(baseline), channels)
+        waiting = artefact.tables.get("waiting")
+        met = None if waiting is None else only_met(waiting)
+        return cls(version, manifest, Normal.of(baseline), channels, artefact.tables.get("held"), met)
 
 
 def _iso(moment: datetime) -> str:

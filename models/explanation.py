@@ -72,6 +72,7 @@ def magnitude_reason(spec: FeatureSpec, row: Mapping[str, Any], bits: float) -> 
         bits=round(bits, 2),
         technique=spec.technique,
         text=spec.sentence.format(value=value, expected=expected),
+        amount=row["value"],
     )
 
 

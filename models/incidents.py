@@ -12,8 +12,12 @@ GAP = timedelta(hours=6)
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of strange windows of one workload; `strongest` is the one to read first."""
+    """A run of strange windows of one workload; `strongest` is the one to read first.
 
+    `id` names it for verdicts: its start, a slash and its workload.
+    """
+
+    id: str
     workload: str
     start: str
     end: str
@@ -59,6 +63,7 @@ def alerts(scores: Iterable[Score], *, at_least: Severity = "high", gap: timedel
 def _alert(run: list[Score]) -> Alert:
     strongest = max(run, key=lambda score: score.bits)
     return Alert(
+        id=f"{run[0].window_start}/{strongest.workload}",
         workload=strongest.workload,
         start=run[0].window_start,
         end=run[-1].window_end,

@@ -8,8 +8,12 @@ Severity = Literal["none", "low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
-class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a window is strange: one feature, what it was and what was expected."""
+class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a window is strange: one feature, what it was and what was expected.
+
+    `amount` is the value of a count or magnitude as a number. `explained` names who vouched for it, such as the id of
+    an announced change: the reason is shown and does not raise the score.
+    """
 
     feature: str
     value: str
@@ -17,6 +21,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     bits: float
     technique: str
     text: str
+    amount: float | None = None
+    explained: str | None = None
 
 
 class BaselineInfo(msgspec.Struct, frozen=True, kw_only=True):

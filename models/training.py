@@ -23,6 +23,7 @@ from models.calibration import TailCalibration
 from models.detector import Channels, Detector, strength, summed
 from models.forest import fit_forest
 from models.incidents import GAP
+from models.quarantine import Guard, strange_parts
 from models.rolling import rolling_max
 from models.scores import Severity
 from models.trust import Trust
@@ -61,6 +62,7 @@ def train(
     networks: tuple[Network, ...] = INTERNAL,
     budget: float = 1.0,
     seed: int = 0,
+    guard: Guard | None = None,
     progress: Progress = lambda _step, _share: None,
 ) -> tuple[Detector, dict[str, Any]]:
     """Train a detector on the `days` before `until`.
@@ -71,6 +73,8 @@ def train(
         End of the training span, exclusive; the end of the last closed window by default.
     budget
         False alerts a day for the whole fleet that `high` is set for.
+    guard
+        What may not be learnt, or may although it was strange; None learns everything.
     progress
         Called with the step's name and the share of it that is done.
 
@@ -92,13 +96,47 @@ def train(
         )
     windows = merge_windows(parts)
     since = windows.values["window_start"].min()  # type: ignore[assignment]
-    held_out = held_out_evidence(windows, since, until, progress)
+    return fit(
+        windows, since, until, budget=budget, seed=seed, guard=guard or Guard(lasting=timedelta(0)), progress=progress
+    )
+
+
+def fit(
+    windows: Windows,
+    since: datetime,
+    until: datetime,
+    *,
+    budget: float,
+    seed: int,
+    guard: Guard,
+    progress: Progress = lambda _step, _share: None,
+) -> tuple[Detector, dict[str, Any]]:
+    """Fit a detector to the windows of a span; see `train`."""
+    cleared = guard.withhold(windows, guard.held, until).kept
+    held_out = held_out_evidence(windows, since, until, progress, learnt=cleared)
     channels = _fit(held_out, budget, seed)
     progress("forest", 1.0)
-    normal = Normal.of(learn(windows, since, until))
+    withheld = guard.withhold(windows, strange_in_folds(held_out, channels, cleared, windows, since, until), until)
+    normal = Normal.of(learn(withheld.kept, since, until))
     progress("baseline", 1.0)
-    report = _report(windows, held_out, channels, budget, seed)
-    return Detector("", {"training": report, "budget": budget, "seed": seed}, normal, channels), report
+    report = _report(windows, held_out, channels, budget, seed) | {"held_back": len(withheld.held)}
+    manifest = {"training": report, "budget": budget, "seed": seed}
+    return Detector("", manifest, normal, channels, withheld.held, withheld.waiting), report
+
+
+def strange_in_folds(
+    held_out: HeldOut, channels: Channels, learnt: Windows, windows: Windows, since: datetime, until: datetime
+) -> pl.DataFrame:
+    """Find what made held-out windows strange, each against what was learnt before its fold."""
+    edges = [floor_window(since + (until - since) * share) for share in FOLDS]
+    found = []
+    for start, end in pairwise(edges):
+        inside = held_out.keys["window_start"].is_between(start, end, closed="left")
+        fold = Evidence(held_out.keys.filter(inside), held_out.bits[inside.to_numpy()], pl.DataFrame(), pl.DataFrame())
+        known = learnt.between(None, start).items.select("workload", "feature", "item").unique()
+        if len(fold.keys):
+            found.append(strange_parts(fold, channels, windows.between(start, end).items, known))
+    return pl.concat(found)
 
 
 def _span(lake: Lake, until: datetime | None, days: int) -> tuple[datetime, datetime]:
@@ -110,9 +148,14 @@ def _span(lake: Lake, until: datetime | None, days: int) -> tuple[datetime, date
 
 
 def held_out_evidence(
-    windows: Windows, since: datetime, until: datetime, progress: Progress = lambda _step, _share: None
+    windows: Windows,
+    since: datetime,
+    until: datetime,
+    progress: Progress = lambda _step, _share: None,
+    *,
+    learnt: Windows | None = None,
 ) -> HeldOut:
-    """Weigh later parts of the span against baselines of what came before each.
+    """Weigh later parts of the span against baselines of what came before each, in `learnt` if that is less.
 
     Raises
     ------
@@ -124,7 +167,7 @@ def held_out_evidence(
     for number, (start, end) in enumerate(pairwise(edges), 1):
         later = windows.between(start, end)
         if not later.values.is_empty():
-            found.append(weigh(later, Normal.of(learn(windows, since, start))))
+            found.append(weigh(later, Normal.of(learn(learnt or windows, since, start))))
         progress("evidence", number / (len(edges) - 1))
     if not found:
         raise TrainingError("no telemetry in the later half of the span; ingest more, or set --until earlier")

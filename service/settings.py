@@ -56,6 +56,11 @@ class Settings:
         _at_least(0.001, 10_000),
     )
     history_days: int = _setting(30, "Days of telemetry that `refresh` learns from.", _at_least(1, 3650))
+    quarantine_days: float = _setting(
+        14.0,
+        "Days that what made a window strange is kept out of baselines, unless a person clears it. 0 learns at once.",
+        _at_least(0, 3650),
+    )
     executor: str = _setting(
         "local", "Where heavy work runs: `local` (all cores of this machine) or `dask`.", _one_of("local", "dask")
     )

@@ -58,6 +58,11 @@ class ScoreStore:
         sa.event.listen(self._engine, "begin", _begin)
         self._create()
 
+    @property
+    def engine(self) -> sa.Engine:
+        """Connections to the database, for what is kept beside the scores."""
+        return self._engine
+
     def replace(self, scores: Iterable[Score]) -> int:
         """Insert scores; one already stored for the same window is replaced.
 

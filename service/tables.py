@@ -25,6 +25,15 @@ score_table = sa.Table(
     sa.Index("scores_by_bits", "bits", "window_start", "workload"),
     sa.Index("scores_by_workload", "workload", "window_start", "bits", "severity"),
 )
+feedback_table = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),  # name of the struct that `body` is JSON of
+    sa.Column("until", sa.BigInteger, nullable=False),  # µs since 1970
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index("feedback_by_kind", "kind", "until"),
+)
 
 
 def micros(moment: datetime) -> int:

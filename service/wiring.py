@@ -14,6 +14,7 @@ from features.lake import Lake
 from models.detector import Detector
 from models.errors import ArtefactError
 from models.registry import Registry
+from service.feedback import FeedbackStore
 from service.settings import Settings
 from service.storage import ScoreStore
 
@@ -37,6 +38,11 @@ class Home:
     def lake_folder(self) -> Path:
         """Folder of the lake."""
         return self.settings.home / "lake"
+
+    @property
+    def feedback(self) -> FeedbackStore:
+        """Announced changes and verdicts, in the database of the scores."""
+        return FeedbackStore(self.store)
 
     @property
     def rejects(self) -> Path:

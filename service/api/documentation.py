@@ -7,12 +7,21 @@ import msgspec
 from flask import Blueprint, Response, current_app, render_template
 from markupsafe import Markup, escape
 
-from service.api import alerts, health, models, scores, workloads
+from service.api import alerts, changes, health, models, scores, verdicts, workloads
 from service.api.openapi import document
 from service.api.operations import Resource
 
 resource = Resource("documentation")
-RESOURCES = (scores.resource, alerts.resource, workloads.resource, models.resource, health.resource, resource)
+RESOURCES = (
+    scores.resource,
+    alerts.resource,
+    verdicts.resource,
+    changes.resource,
+    workloads.resource,
+    models.resource,
+    health.resource,
+    resource,
+)
 pages = Blueprint("documentation", __name__, template_folder="templates")
 
 

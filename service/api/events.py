@@ -6,11 +6,11 @@ from models.detector import Detector
 from models.scores import Score
 from service.api.problems import Problem, problem
 from service.jobs.score import score_records
-from service.settings import Settings
+from service.wiring import Home
 
 
 def score_events(
-    detector: Detector, events: list[tuple[int, dict[str, Any]]], host: str | None, settings: Settings
+    detector: Detector, events: list[tuple[int, dict[str, Any]]], host: str | None, home: Home
 ) -> tuple[list[Score], dict[int, Problem]]:
     """Score the windows that raw records lie in, as if each window held these records alone.
 
@@ -20,6 +20,8 @@ def score_events(
         Records by their number in the request.
     host
         Host of the records that name none.
+    home
+        Whose settings and feedback hold.
 
     Returns
     -------
@@ -27,5 +29,11 @@ def score_events(
     """
     if not events:
         return [], {}
-    scores, unread = score_records(detector, [record for _, record in events], host=host, settings=settings)
+    scores, unread = score_records(
+        detector,
+        [record for _, record in events],
+        host=host,
+        settings=home.settings,
+        expected=home.feedback.expectations(),
+    )
     return scores, {events[place][0]: problem(422, reason) for place, reason in unread}

@@ -9,6 +9,7 @@ from msgspec import Meta
 from models.incidents import Alert
 from models.scores import Score, Severity
 from service.api.problems import Problem
+from service.feedback import Change, Ruling, Verdict
 
 MAX_ITEMS = 10_000
 LARGEST = 1e15
@@ -114,6 +115,58 @@ class AlertList(msgspec.Struct, frozen=True, kw_only=True):
 
     alerts: list[Alert]
     complete: bool
+
+
+MAX_NAMED = 100
+Person = Annotated[str, Meta(min_length=1, max_length=256, description="Who says so.")]
+Note = Annotated[str, Meta(max_length=2048)]
+Named = Annotated[list[Name], Meta(max_length=MAX_NAMED)]
+
+
+class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A change to announce; what it names is explained, and nothing else."""
+
+    workload: Annotated[Name, Meta(description="Name of a workload; `*` stands for any text.")]
+    until: Annotated[Moment, Meta(description="When the announcement expires.")]
+    by: Person
+    since: Annotated[Moment | None, Meta(description="From when on; now by default.")] = msgspec.field(
+        name="from", default=None
+    )
+    image: Annotated[Name | None, Meta(description="Image that is rolled out: repository, with tag or digest.")] = None
+    fields: Annotated[Named, Meta(description="Settings that change: `Env`, or `Env=MODE=fast`.")] = []
+    destinations: Annotated[Named, Meta(description="New destinations: `host` or `host:port`.")] = []
+    link: Annotated[Note, Meta(description="Where to read more.")] = ""
+
+
+class FeedbackQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which statements to list."""
+
+    at: Annotated[Moment | None, Meta(description="Only those that have not expired by then.")] = None
+
+
+class ChangeList(msgspec.Struct, frozen=True, kw_only=True):
+    """Announced changes."""
+
+    changes: list[Change]
+
+
+class VerdictRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says of an incident."""
+
+    verdict: Ruling
+    by: Person
+    note: Note = ""
+    until: Annotated[Moment | None, Meta(description="When the verdict expires; after 90 days by default.")] = None
+    severity: Annotated[
+        Literal["low", "medium", "high", "critical"], Meta(description="As the alerts were listed with.")
+    ] = "high"
+    siblings: Annotated[bool, Meta(description="Hold for workloads of the same image in the same cohort too.")] = True
+
+
+class VerdictList(msgspec.Struct, frozen=True, kw_only=True):
+    """Verdicts."""
+
+    verdicts: list[Verdict]
 
 
 class WorkloadSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,8 +39,9 @@ def score() -> ScoreAnswer:
     """
     windows, events, host, refused = _read(read_body())
     detector = _detector()
-    scored, unfit = score_windows(detector, windows)
-    found, unread = score_events(detector, events, host, state().home.settings)
+    home = state().home
+    scored, unfit = score_windows(detector, windows, home.feedback.expectations())
+    found, unread = score_events(detector, events, host, home)
     refused |= {f"#/windows/{number}": reason for number, reason in unfit.items()}
     refused |= {f"#/events/{number}": reason for number, reason in unread.items()}
     answers = _in_order(scored, found, refused)

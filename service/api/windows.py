@@ -1,10 +1,12 @@
 """Windows that a client computed itself, turned into the frames that the detector reads."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from features.expectations import Expectation
 from features.protocols import FeatureSpec, specs
 from features.windows import FACTS_SCHEMA, VALUES_SCHEMA, WINDOW, Windows
 from models.detector import Detector
@@ -18,8 +20,10 @@ _MET_SCHEMA = {"row": pl.UInt32(), "feature": pl.String(), "item": pl.String(), 
 _Key = tuple[str, datetime]
 
 
-def score_windows(detector: Detector, windows: list[tuple[int, Window]]) -> tuple[dict[int, Score], dict[int, Problem]]:
-    """Score windows by their number in the request.
+def score_windows(
+    detector: Detector, windows: list[tuple[int, Window]], expected: Sequence[Expectation]
+) -> tuple[dict[int, Score], dict[int, Problem]]:
+    """Score windows by their number in the request; what is expected does not raise a score.
 
     Returns
     -------
@@ -36,7 +40,7 @@ def score_windows(detector: Detector, windows: list[tuple[int, Window]]) -> tupl
     if not fit:
         return {}, unfit
     ordered = sorted(fit)
-    scores = detector.score(to_frames([(key, fit[key][1]) for key in ordered]))
+    scores = detector.score(to_frames([(key, fit[key][1]) for key in ordered]), expected=expected)
     return {fit[key][0]: score for key, score in zip(ordered, scores, strict=True)}, unfit
 
 

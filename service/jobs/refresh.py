@@ -3,19 +3,21 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import joblib
 
 from features.addresses import internal_networks
+from models.quarantine import Attack, Guard
 from models.training import train
+from service.feedback import Verdict
 from service.jobs.errors import JobError
 from service.jobs.gates import Gate, gates
 from service.jobs.locks import only_one
 from service.jobs.progress import Progress, silent
-from service.wiring import Home
+from service.wiring import Home, champion
 
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -109,6 +111,7 @@ def refresh(
             days=days or settings.history_days,
             networks=internal_networks(settings.internal_cidrs),
             budget=settings.alert_budget,
+            guard=_guard(home),
             progress=watch,
         )
         watch("save", 1.0)
@@ -120,6 +123,17 @@ def refresh(
             home.registry.promote(version)
         watch("done", 1.0)
     return RefreshReport(version, promoted, judged, metrics, watch.seconds)
+
+
+def _guard(home: Home) -> Guard:
+    """Ask the champion what it held back, and people what they said."""
+    before = champion(home)
+    verdicts = home.feedback.statements(Verdict)
+    attacks = [Attack(one.workload, one.start, one.end, one.items) for one in verdicts if one.verdict == "attack"]
+    guard = Guard(
+        expected=home.feedback.expectations(), attacks=attacks, lasting=timedelta(days=home.settings.quarantine_days)
+    )
+    return guard if before is None or before.held is None else replace(guard, held=before.held)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from features.addresses import internal_networks
+from features.expectations import Expectation
 from features.extraction import closed_until, extract_days
 from features.ingest import events_from_records
 from features.leases import LEASE_COLUMNS, attribute, build_leases
@@ -54,12 +55,13 @@ def score(
     first = floor_window(span[0] if since is None else max(since, span[0]))
     last = closed if until is None else min(floor_window(until + WINDOW - timedelta.resolution), closed)
     learnt = detector.normal.baseline.until
+    expected = home.feedback.expectations(since=first)
     scores: list[Score] = []
     # What the baseline has learnt from, and what came after it, are scored apart: only the latter can stay new.
     for start, end in ((first, min(last, learnt)), (learnt, last)):
         if max(start, first) < end:
             days = list(_days(home, start, end, progress))
-            found = detector.score(merge_windows(days), max(start, first)) if days else []
+            found = detector.score(merge_windows(days), max(start, first), expected=expected) if days else []
             home.store.replace(found)
             scores += found
     return _ordered(scores)
@@ -71,7 +73,12 @@ def _days(home: Home, since: datetime, until: datetime, progress: Progress) -> I
 
 
 def score_records(
-    detector: Detector, records: Sequence[Record], *, host: str | None, settings: Settings
+    detector: Detector,
+    records: Sequence[Record],
+    *,
+    host: str | None,
+    settings: Settings,
+    expected: Sequence[Expectation] = (),
 ) -> tuple[list[Score], list[tuple[int, str]]]:
     """Score the windows that raw records lie in, as if they were closed; nothing is stored.
 
@@ -85,6 +92,8 @@ def score_records(
         Host of records that do not name one.
     settings
         Say which networks are internal.
+    expected
+        What somebody vouched for.
 
     Returns
     -------
@@ -96,7 +105,9 @@ def score_records(
         build_leases(batch.events.select(LEASE_COLUMNS)),
         internal_networks(settings.internal_cidrs),
     )
-    return _ordered(detector.score(extract(events))), [(reject.line - 1, reject.reason) for reject in batch.rejects]
+    return _ordered(detector.score(extract(events), expected=expected)), [
+        (reject.line - 1, reject.reason) for reject in batch.rejects
+    ]
 
 
 def model(home: Home) -> Detector:

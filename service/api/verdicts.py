@@ -1,0 +1,67 @@
+"""Verdicts: what a person says of an incident, and what the service makes of it."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from service.api.decoding import decode, read_body, read_query
+from service.api.operations import Resource
+from service.api.problems import refuse
+from service.api.schemas import FeedbackQuery, VerdictList, VerdictRequest, utc
+from service.feedback import Verdict
+from service.jobs.errors import JobError
+from service.jobs.verdicts import Ruled, UnknownIncidentError, give_verdict
+from service.state import state
+
+resource = Resource("verdicts")
+_log = structlog.get_logger("wharfinger.feedback")
+
+
+@resource.operation(
+    "POST",
+    "/v1/incidents/<path:incident>/verdict",
+    answer=Verdict,
+    body=VerdictRequest,
+    problems=(403, 413, 415, 422),
+)
+def give_a_verdict(incident: str) -> Verdict:
+    """Say of an incident whether it was expected, an attack, or unsure.
+
+    An incident is named by the `id` of its alert. What made an `expected` incident strange is explained from now on,
+    without retraining, and learnt at the next refresh; what made an `attack` strange is never learnt. `unsure` is kept
+    for the record.
+    """
+    asked = decode(read_body(), VerdictRequest)
+    ruled = Ruled(
+        incident=incident,
+        verdict=asked.verdict,
+        by=asked.by,
+        note=asked.note,
+        at_least=asked.severity,
+        until=utc(asked.until),
+        siblings=asked.siblings,
+    )
+    try:
+        verdict = give_verdict(state().home, ruled, now=datetime.now(UTC))
+    except UnknownIncidentError as error:
+        raise refuse(404, f"{error}; GET /v1/alerts lists those there are.") from None
+    except JobError as error:
+        raise refuse(422, f"{error}.") from None
+    _log.info("verdict given", id=verdict.id, verdict=verdict.verdict, workload=verdict.workload, by=verdict.by)
+    return verdict
+
+
+@resource.operation("GET", "/v1/verdicts", answer=VerdictList, query=FeedbackQuery, problems=(422,))
+def list_verdicts() -> VerdictList:
+    """List verdicts, the latest to expire first."""
+    return VerdictList(verdicts=state().home.feedback.statements(Verdict, at=utc(read_query(FeedbackQuery).at)))
+
+
+@resource.operation("DELETE", "/v1/verdicts/<verdict>", answer=Verdict, problems=(403,))
+def withdraw_verdict(verdict: str) -> Verdict:
+    """Withdraw a verdict; scores made from then on do not know it, and the next refresh learns without it."""
+    found = state().home.feedback.withdraw(Verdict, verdict)
+    if found is None:
+        raise refuse(404, f"There is no verdict {verdict!r}; GET /v1/verdicts lists those there are.")
+    _log.info("verdict withdrawn", id=verdict)
+    return found

@@ -1,0 +1,178 @@
+"""What people told the service: changes that they announced and verdicts that they gave, kept beside the scores."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Literal, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from features.addresses import registered_domain
+from features.expectations import Expectation, literal
+from features.images import parse_image
+from service.storage import ScoreStore, micros
+from service.tables import feedback_table
+
+Ruling = Literal["expected", "attack", "unsure"]
+MAX_LISTED = 1_000
+RECREATED = ("config.drift", "config.creations", "config.deaths")
+_ANY_AMOUNT = float("inf")
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """An announced change: until it expires it explains the drift that it names, and no other.
+
+    `fields` are settings (`Env`, or `Env=MODE=fast` for one value), `destinations` are `host` or `host:port`.
+    """
+
+    id: str
+    workload: str
+    since: datetime
+    until: datetime
+    by: str
+    image: str | None = None
+    fields: list[str] = []
+    destinations: list[str] = []
+    link: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says of an incident, from its first window's start to its last one's end.
+
+    `items` and `at_most` are what made it strange, by feature. An `expected` verdict holds for the workload and, where
+    they are named, for every workload of the same image in the same cohort.
+    """
+
+    id: str
+    verdict: Ruling
+    workload: str
+    start: datetime
+    end: datetime
+    until: datetime
+    by: str
+    note: str = ""
+    items: list[tuple[str, str]] = []
+    at_most: dict[str, float] = {}
+    image_repository: str | None = None
+    cohort: str | None = None
+
+
+Pairs = tuple[tuple[str, str], ...]
+Statement = TypeVar("Statement", Change, Verdict)
+Kind = type[Change] | type[Verdict]
+
+
+def new_id(kind: Kind) -> str:
+    """Make an identifier that cannot be guessed from another."""
+    return f"{kind.__name__.lower()}-{secrets.token_hex(6)}"
+
+
+class FeedbackStore:
+    """Changes and verdicts, in the database of the scores.
+
+    Parameters
+    ----------
+    store
+        Whose database it is.
+    """
+
+    def __init__(self, store: ScoreStore) -> None:
+        self._store = store
+
+    def add(self, statement: Change | Verdict) -> None:
+        """Keep a statement."""
+        row = {
+            "id": statement.id,
+            "kind": type(statement).__name__,
+            "until": micros(statement.until),
+            "body": msgspec.json.encode(statement),
+        }
+        with self._store.engine.begin() as connection:
+            connection.execute(sa.insert(feedback_table), row)
+
+    def statements(self, kind: type[Statement], *, at: datetime | None = None) -> list[Statement]:
+        """List statements of a kind, the latest to expire first; with `at`, only those not expired by then."""
+        statement = sa.select(feedback_table.c.body).where(feedback_table.c.kind == kind.__name__)
+        if at is not None:
+            statement = statement.where(feedback_table.c.until > micros(at))
+        ordered = statement.order_by(feedback_table.c.until.desc(), feedback_table.c.id).limit(MAX_LISTED)
+        with self._store.engine.connect() as connection:
+            return [msgspec.json.decode(body, type=kind) for body in connection.execute(ordered).scalars()]
+
+    def withdraw(self, kind: type[Statement], name: str) -> Statement | None:
+        """Forget a statement; give what it was, or None if there is none of this kind and id."""
+        own = (feedback_table.c.id == name) & (feedback_table.c.kind == kind.__name__)
+        with self._store.engine.execution_options(immediate=True).begin() as connection:
+            body = connection.execute(sa.select(feedback_table.c.body).where(own)).scalar()
+            connection.execute(sa.delete(feedback_table).where(own))
+        return None if body is None else msgspec.json.decode(body, type=kind)
+
+    def expectations(self, *, since: datetime | None = None) -> list[Expectation]:
+        """Give what is expected of windows that start at or after `since`: verdicts first, then changes."""
+        verdicts = [one for one in self.statements(Verdict, at=since) if one.verdict == "expected"]
+        return [*map(of_verdict, verdicts), *map(of_change, self.statements(Change, at=since))]
+
+
+def of_verdict(verdict: Verdict) -> Expectation:
+    """Say what an expected verdict explains."""
+    return Expectation(
+        id=verdict.id,
+        workload=literal(verdict.workload),
+        since=verdict.start,
+        until=verdict.until,
+        items=[(feature, literal(item)) for feature, item in verdict.items],
+        at_most=verdict.at_most,
+        image_repository=verdict.image_repository,
+        cohort=verdict.cohort,
+    )
+
+
+def of_change(change: Change) -> Expectation:
+    """Say what an announced change explains."""
+    named = [*_of_image(change.image), *_of_fields(change.fields), *map(_of_destination, change.destinations)]
+    rolled_out = change.image is not None or change.fields
+    return Expectation(
+        id=change.id,
+        workload=change.workload,
+        since=change.since,
+        until=change.until,
+        items=[pair for pairs in named for pair in pairs],
+        at_most=dict.fromkeys(RECREATED, _ANY_AMOUNT) if rolled_out else {},
+    )
+
+
+def _of_image(reference: str | None) -> Iterator[Pairs]:
+    if reference is None:
+        return
+    image = parse_image(reference)
+    full, publisher = f"{image.registry}/{image.repository}", image.repository.partition("/")[0]
+    yield (
+        ("pulls.new_registry", image.registry),
+        ("pulls.new_repository", full),
+        ("pulls.new_publisher", f"{image.registry}/{publisher}"),
+        ("config.new_setting", f"Image={reference.partition('@')[0]}"),
+    )
+    # sources abbreviate digests, and one that names none is any of its tag
+    digest = f"{image.digest[:19]}" if image.digest else "*"
+    for by in ("", "(manifest) "):
+        yield (("pulls.moved_tag", f"{full}:{image.tag or '*'} {by}{digest}"),)
+
+
+def _of_fields(fields: Sequence[str]) -> Iterator[Pairs]:
+    for name in fields:
+        pattern = name if "=" in name else f"{name}=*"
+        yield (("config.new_setting", pattern), ("config.new_privilege", pattern))
+
+
+def _of_destination(destination: str) -> Pairs:
+    host, colon, port = destination.rpartition(":")
+    if not (colon and port.isdigit()):
+        host, port = destination, "*"
+    domain = registered_domain(host)
+    return (
+        ("network.new_name", domain),
+        *(("network.new_destination", name) for name in (host, domain)),
+        *((feature, f"{name}:{port}") for feature in ("network.new_edge", "network.beacon") for name in (host, domain)),
+        *((("network.new_port", f"{port}/*"),) if port != "*" else ()),
+    )

@@ -1,0 +1,192 @@
+"""What people tell the service, and what it makes of it."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import pytest
+from flask.testing import FlaskClient
+
+from service.feedback import Change, of_change
+from service.jobs.score import score
+from service.settings import Settings
+from service.storage import ScoreStore
+from service.wiring import Home, open_home
+
+SPLIT = datetime(2026, 9, 13, tzinfo=UTC)
+INCIDENT = "2026-09-13T02:00:00Z/docker:shop/api"
+EDGE = "203.0.113.66:4444"
+CHANGE = {"workload": "docker:shop/*", "from": "2026-09-13T00:00:00Z", "until": "2026-09-14T00:00:00Z", "by": "ci"}
+
+
+class Fleet(Protocol):
+    """What the fixture `fleet` gives."""
+
+    settings: Settings
+    home: Home
+
+
+@pytest.fixture(autouse=True)
+def forgotten(fleet: Fleet) -> Iterator[None]:
+    """Forget what a test said, and score as if it had not."""
+    yield
+    with sqlite3.connect(fleet.home.store.path) as connection:
+        connection.execute("DELETE FROM feedback")
+    score(fleet.home, since=SPLIT)
+
+
+def post(client: FlaskClient, path: str, body: dict[str, Any]) -> Any:
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def get(client: FlaskClient, path: str) -> Any:
+    return client.get(path).json
+
+
+def strongest(fleet: Fleet) -> dict[str, Any]:
+    found = max((s for s in score(fleet.home, since=SPLIT) if s.workload == "docker:shop/api"), key=lambda s: s.bits)
+    return {"severity": found.severity, "bits": found.bits, "reasons": found.reasons}
+
+
+def window(client: FlaskClient, *edges: str) -> Any:
+    asked = {
+        "workload": "docker:shop/api",
+        "window_start": "2026-09-13T04:00:00Z",
+        "features": {"network.connections": 6, "network.new_edge": [*edges]},
+    }
+    return post(client, "/v1/scores", {"windows": [asked]})["scores"][0]
+
+
+def test_an_announced_destination_is_explained_and_stays_visible(client: FlaskClient) -> None:
+    """A first contact that a change names raises no score and carries the change's id; another one counts as ever."""
+    before = window(client, EDGE)
+
+    change = post(client, "/v1/changes", CHANGE | {"destinations": [EDGE]})
+
+    after, other = window(client, EDGE), window(client, "203.0.113.67:4444")
+    assert before["bits"] > after["bits"] == window(client)["bits"]
+    assert [reason["explained"] for reason in after["reasons"]] == [change["id"]]
+    assert after["reasons"][0]["text"] == before["reasons"][0]["text"]
+    assert other["bits"] >= before["bits"]
+    assert all("explained" not in reason for reason in other["reasons"])
+
+
+def test_a_withdrawn_change_explains_nothing(client: FlaskClient) -> None:
+    """After DELETE a change is gone from the list and from scores; a second DELETE finds none."""
+    before = window(client, EDGE)
+    change = post(client, "/v1/changes", CHANGE | {"destinations": [EDGE]})["id"]
+    assert [one["id"] for one in get(client, "/v1/changes")["changes"]] == [change]
+
+    assert client.delete(f"/v1/changes/{change}").json["id"] == change
+
+    assert get(client, "/v1/changes")["changes"] == []
+    assert window(client, EDGE) == before
+    assert client.delete(f"/v1/changes/{change}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"destinations": [EDGE], "until": "2026-09-12T00:00:00Z"}, "end after"),
+        ({}, "must name"),
+        ({"destinations": ["a"] * 101}, "length"),
+        ({"destinations": [EDGE], "by": ""}, "length"),
+    ],
+)
+def test_a_change_that_says_nothing_is_refused(client: FlaskClient, given: dict[str, object], word: str) -> None:
+    """A change that ends before it begins, names nothing or nobody, or names too much is a 422 that says so."""
+    answer = client.post("/v1/changes", json=CHANGE | given)
+
+    assert answer.status_code == 422
+    assert word in answer.json["detail"]
+
+
+def test_an_expected_verdict_applies_at_the_next_scoring(client: FlaskClient, fleet: Fleet) -> None:
+    """What made the incident strange is explained without a refresh, and counts again once the verdict is withdrawn."""
+    before = strongest(fleet)
+
+    verdict = post(client, f"/v1/incidents/{INCIDENT}/verdict", {"verdict": "expected", "by": "ada"})
+
+    after = strongest(fleet)
+    assert before["severity"] in {"high", "critical"}
+    assert after["severity"] in {"none", "low"}
+    assert ["network.new_edge", EDGE] in verdict["items"]
+    client.delete(f"/v1/verdicts/{verdict['id']}")
+    assert strongest(fleet) == before
+
+
+def test_an_expected_verdict_does_not_hide_more_of_the_same(client: FlaskClient) -> None:
+    """A volume above the one that was called expected still scores."""
+    verdict = post(client, f"/v1/incidents/{INCIDENT}/verdict", {"verdict": "expected", "by": "ada"})
+    most = verdict["at_most"]["network.bytes_out"]
+    asked = [
+        {
+            "workload": "docker:shop/api",
+            "window_start": "2026-09-13T04:00:00Z",
+            "features": {"network.bytes_out": value},
+        }
+        for value in (most, 1000 * most)
+    ]
+
+    scored = [post(client, "/v1/scores", {"windows": [one]})["scores"][0] for one in asked]
+
+    assert scored[0]["bits"] < scored[1]["bits"]
+    assert [scored[0]["reasons"][0]["explained"]] == [verdict["id"]]
+
+
+@pytest.mark.parametrize("verdict", ["attack", "unsure"])
+def test_other_verdicts_explain_nothing(client: FlaskClient, fleet: Fleet, verdict: str) -> None:
+    """A verdict of attack or unsure leaves scores as they are, and is listed."""
+    before = strongest(fleet)
+
+    client.post(f"/v1/incidents/{INCIDENT}/verdict", json={"verdict": verdict, "by": "ada"})
+
+    assert strongest(fleet) == before
+    assert [one["verdict"] for one in get(client, "/v1/verdicts")["verdicts"]] == [verdict]
+
+
+@pytest.mark.parametrize(
+    "incident", ["x", "2026-09-13T02:00:00Z/docker:no/such", "2026-09-13T02:00:00/docker:shop/api"]
+)
+def test_an_unknown_incident_is_404(client: FlaskClient, incident: str) -> None:
+    """A verdict needs an incident that is stored."""
+    answer = client.post(f"/v1/incidents/{incident}/verdict", json={"verdict": "expected", "by": "ada"})
+
+    assert answer.status_code == 404
+
+
+def test_alerts_carry_the_id_that_verdicts_take(client: FlaskClient) -> None:
+    """The id of the first alert names the break-in."""
+    assert get(client, "/v1/alerts")["alerts"][0]["id"] == INCIDENT
+
+
+def test_an_image_is_explained_wherever_it_is_seen() -> None:
+    """A change of image explains its registry, publisher, repository, the digest behind its tag, and new containers."""
+    announced = Change(
+        id="c", workload="w", since=SPLIT, until=SPLIT + timedelta(days=1), by="ci", image="registry.example/a/b:1"
+    )
+
+    found = of_change(announced)
+
+    assert ("pulls.new_repository", "registry.example/a/b") in found.items
+    assert ("pulls.moved_tag", "registry.example/a/b:1 *") in found.items
+    assert ("config.new_setting", "Image=registry.example/a/b:1") in found.items
+    assert found.at_most["config.creations"] > 0
+
+
+def test_a_database_from_before_feedback_opens(fleet: Fleet, tmp_path: Any) -> None:
+    """A database without the table of feedback gets it, and keeps its scores."""
+    path = tmp_path / "wharfinger.db"
+    store = ScoreStore(path)
+    store.replace(fleet.home.store.query(limit=3)[0])
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE feedback")
+
+    home = open_home(Settings.load(tmp_path, {}))
+
+    assert home.feedback.expectations() == []
+    assert len(home.store.query()[0]) == 3
