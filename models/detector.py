@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
 from features.events import TIME
 from features.evidence import Evidence, Normal, columns, weigh, weights
-from features.novelty import MATURE
+from features.expectations import from_tables, tables_of
+from features.magnitudes import Magnitudes
+from features.novelty import MATURE, Novelty
 from features.protocols import specs
 from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
@@ -236,6 +238,8 @@ class Detector:
                 "workloads": baseline.workloads,
                 "values": baseline.values,
                 "items": baseline.items,
+                **tables_of(self.normal.magnitudes),
+                **tables_of(self.normal.novelty),
             },
         )
 
@@ -246,7 +250,7 @@ class Detector:
         Raises
         ------
         ValueError
-            If the artefact was made for other features: retrain with `wharfinger refresh`.
+            If the artefact was made for other features, or lacks a table: retrain with `wharfinger refresh`.
         """
         manifest = artefact.manifest
         if manifest["features"] != list(specs()):
@@ -267,7 +271,11 @@ class Detector:
             AlertRate.from_json(manifest["alert_rate"]),
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},
         )
-        return cls(version, manifest, Normal.of(baseline), channels)
+        try:
+            expected = from_tables(Magnitudes, artefact.tables), from_tables(Novelty, artefact.tables)
+        except ValueError as error:
+            raise ValueError(f"model {version}: {error}; retrain with `wharfinger refresh`") from error
+        return cls(version, manifest, Normal(baseline, *expected), channels)
 
 
 def _iso(moment: datetime) -> str:
