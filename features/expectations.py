@@ -13,7 +13,7 @@ Expectations = TypeVar("Expectations", Magnitudes, Novelty)
 
 
 def tables_of(expected: Magnitudes | Novelty) -> dict[str, pl.DataFrame]:
-    """Name every table of expectations, its rows in order, `<kind>_<field>`, one of several in a field `<kind>_<field>_<level>`."""
+    """Name every table, its rows in order, `<kind>_<field>`; one of several in a field `<kind>_<field>_<level>`."""
     kind = type(expected).__name__.lower()
     found: dict[str, pl.DataFrame] = {}
     for field in fields(expected):

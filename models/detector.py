@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from functools import cached_property
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -19,14 +20,17 @@ from features.protocols import specs
 from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
 from models.alert_rate import AlertRate
+from models.attribution import attribute
+from models.backoff import Backoff
 from models.calibration import TailCalibration
-from models.explanation import MOST, TELLING, item_reason, magnitude_reason
+from models.counterfactual import smallest
+from models.description import describe, iso
+from models.explanation import MOST, TELLING, item_reason, magnitude_reason, undone
 from models.flat_forest import FlatForest
 from models.registry import Artefact
-from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
+from models.scores import SEVERITIES, BaselineInfo, Counterfactual, Level, Reason, Score, Severity
 from models.trust import Trust
 
-Level = Literal["workload", "image", "cohort", "fleet"]
 CHANNELS = ("forest", "sum")
 
 
@@ -77,9 +81,11 @@ class Channels:
 
     def bits(self, evidence: Evidence) -> NDArray[np.float64]:
         """Give the calibrated surprise of each window, shape (n,)."""
-        vectors = aggregate(self.trust.apply(evidence.bits))
-        cohorts = evidence.keys["cohort"].to_numpy()
-        return self.alert_rate.bits(strength(vectors, cohorts, self.forest, self.calibrations))
+        return self.surprise(self.trust.apply(evidence.bits), evidence.keys["cohort"].to_numpy())
+
+    def surprise(self, believed: NDArray[np.float64], cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
+        """Give the calibrated surprise of rows of believed evidence, (n, features) to (n,)."""
+        return self.alert_rate.bits(strength(aggregate(believed), cohorts, self.forest, self.calibrations))
 
     def severity(self, bits: float) -> Severity:
         """Name the severity of a window's bits."""
@@ -118,34 +124,81 @@ class Detector:
         evidence = weigh(windows, self.normal)
         if since is not None:
             evidence = evidence.after(since)
-        bits = self.channels.bits(evidence)
-        families = by_family(self.channels.trust.apply(evidence.bits))
+        believed = self.channels.trust.apply(evidence.bits)
+        bits = self.channels.surprise(believed, evidence.keys["cohort"].to_numpy())
+        families = {name: column.round(2).tolist() for name, column in by_family(believed).items()}
         reasons = self._reasons(evidence)
+        severities = [self.channels.severity(surprise) for surprise in bits.tolist()]
+        strange = [row for row, severity in enumerate(severities) if severity != "none"]
+        attributions = dict(zip(strange, attribute(self.channels.forest, believed[strange]), strict=True))
+        counterfactuals = self._counterfactuals(evidence.keys, believed, strange, severities, reasons)
         scores = []
         for row, (key, info) in enumerate(zip(evidence.keys.iter_rows(), self._infos(evidence), strict=True)):
-            surprise = float(bits[row])
+            surprise, why = float(bits[row]), reasons.get(row, [])
             scores.append(
                 Score(
                     workload=key[0],
-                    window_start=_iso(key[1]),
-                    window_end=_iso(key[1] + WINDOW),
+                    window_start=iso(key[1]),
+                    window_end=iso(key[1] + WINDOW),
                     score=surprise / (surprise + 10),
                     bits=surprise,
                     p_value=2.0**-surprise,
-                    severity=self.channels.severity(surprise),
-                    evidence={family: round(float(column[row]), 2) for family, column in families.items()},
-                    reasons=reasons.get(row, []),
+                    severity=severities[row],
+                    evidence={family: column[row] for family, column in families.items()},
+                    reasons=why,
                     baseline=info,
                     model=self.version,
+                    attribution=attributions.get(row),
+                    counterfactual=counterfactuals.get(row),
                 )
             )
         return scores
 
+    def _counterfactuals(
+        self,
+        keys: pl.DataFrame,
+        believed: NDArray[np.float64],
+        strange: list[int],
+        severities: list[Severity],
+        reasons: dict[int, list[Reason]],
+    ) -> dict[int, Counterfactual]:
+        """Find what keeps each strange window below `high`, or below its own severity where that is lower."""
+        limits, cohorts = self.channels.thresholds, keys["cohort"].to_numpy()[strange]
+        found = smallest(
+            believed[strange],
+            [[columns()[reason.feature] for reason in reasons.get(row, [])] for row in strange],
+            np.array([min(limits[severities[row]], limits["high"]) for row in strange]),
+            lambda rows, owners: self.channels.surprise(rows, cohorts[owners]),
+        )
+        return {
+            row: self._without([r for r in reasons[row] if columns()[r.feature] in less[0]], less[1])
+            for row, less in zip(strange, found, strict=True)
+            if less
+        }
+
+    def _without(self, reasons: list[Reason], bits: float) -> Counterfactual:
+        score, severity = bits / (bits + 10), self.channels.severity(bits)
+        return Counterfactual(
+            without=[reason.feature for reason in reasons],
+            score=score,
+            bits=bits,
+            severity=severity,
+            text=undone(reasons, score, severity),
+        )
+
+    @cached_property
+    def _backoff(self) -> Backoff:
+        return Backoff.of(self.normal)
+
     def _reasons(self, evidence: Evidence) -> dict[int, list[Reason]]:
         found: dict[int, list[Reason]] = {}
-        for table, explain in ((evidence.values, magnitude_reason), (evidence.items, item_reason)):
-            for row in self._telling(table).iter_rows(named=True):
-                found.setdefault(row["row"], []).append(explain(specs()[row["feature"]], row, row["believed"]))
+        keys = evidence.keys.select("workload", "cohort", "image_repository").rows()
+        for row in self._telling(evidence.values).iter_rows(named=True):
+            standing = self._backoff.of_magnitude(row["feature"], *keys[row["row"]])
+            found.setdefault(row["row"], []).append(magnitude_reason(specs()[row["feature"]], row, standing))
+        for row in self._telling(evidence.items).iter_rows(named=True):
+            standing = self._backoff.of_items(row["feature"], *keys[row["row"]][:2])
+            found.setdefault(row["row"], []).append(item_reason(specs()[row["feature"]], row, standing))
         return {
             row: sorted(reasons, key=lambda reason: (-reason.bits, columns()[reason.feature]))[:MOST]
             for row, reasons in found.items()
@@ -183,42 +236,7 @@ class Detector:
 
     def baseline(self, workload: str) -> dict[str, Any] | None:
         """Describe what is normal for a workload, ready for JSON; None for one never seen."""
-        known = self.workloads().filter(pl.col("workload") == workload)
-        if known.is_empty():
-            return None
-        own = pl.col("workload") == workload
-        items = self.normal.baseline.items.filter(own).sort(
-            "feature", "windows", "item", descending=[False, True, False]
-        )
-        usual = self.normal.magnitudes.workloads.filter(own).sort("feature")
-        row = known.row(0, named=True)
-        return {
-            "workload": workload,
-            "cohort": row["cohort"],
-            "image_repository": row["image_repository"],
-            "first_seen": _iso(row["first_seen"]),
-            "last_seen": _iso(row["last_seen"]),
-            "windows": row["windows"],
-            "maturity": round(row["windows"] / (row["windows"] + MATURE), 3),
-            "magnitudes": {
-                name: {
-                    "typical": round(float(np.expm1(mean)), 3),
-                    "low": round(float(max(np.expm1(mean - 2 * spread), 0)), 3),
-                    "high": round(float(np.expm1(mean + 2 * spread)), 3),
-                    "active_share": round(rate, 4),
-                    "unit": specs()[name].unit,
-                }
-                for name, mean, spread, rate in usual.select("feature", "mean", "spread", "rate").iter_rows()
-                if name in specs()
-            },
-            "items": {
-                str(name): [
-                    {"item": i["item"], "windows": i["windows"], "last_seen": _iso(i["last_seen"])}
-                    for i in group.head(200).iter_rows(named=True)
-                ]
-                for (name,), group in items.group_by("feature", maintain_order=True)
-            },
-        }
+        return describe(self.normal, workload)
 
     def artefact(self) -> Artefact:
         """Give what is stored of the detector: arrays, tables and manifest."""
@@ -227,8 +245,8 @@ class Detector:
             manifest=self.manifest
             | {
                 "features": list(specs()),
-                "since": _iso(baseline.since),
-                "until": _iso(baseline.until),
+                "since": iso(baseline.since),
+                "until": iso(baseline.until),
                 "thresholds": dict(self.channels.thresholds),
                 "calibrations": {name: c.to_json() for name, c in self.channels.calibrations.items()},
                 "alert_rate": self.channels.alert_rate.to_json(),
@@ -276,10 +294,6 @@ class Detector:
         except ValueError as error:
             raise ValueError(f"model {version}: {error}; retrain with `wharfinger refresh`") from error
         return cls(version, manifest, Normal(baseline, *expected), channels)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _parse(text: str) -> datetime:
