@@ -125,9 +125,8 @@ def test_a_window_without_what_a_counterfactual_names_scores_as_it_says(
     assert met
     for one in met[:3]:
         assert one.counterfactual is not None
-        here = (pl.col("workload") == one.workload) & (
-            pl.col("window_start") == datetime.fromisoformat(one.window_start)
-        )
+        start = datetime.fromisoformat(one.window_start)
+        here = (pl.col("workload") == one.workload) & (pl.col("window_start") == start)
         items = windows.items.filter(~(here & pl.col("feature").is_in(one.counterfactual.without)))
         again = detector.score(Windows(windows.values, items, windows.facts), start)
         (found,) = (a for a in again if (a.workload, a.window_start) == (one.workload, one.window_start))
