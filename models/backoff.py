@@ -1,5 +1,6 @@
 """Whose history an expectation stood on: the workload's own, or the nearest ancestor's that had any."""
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -9,7 +10,7 @@ import polars as pl
 from features.evidence import Normal
 from features.magnitudes import MEAN_WEIGHT
 from features.novelty import MATURE
-from models.scores import Level
+from models.scores import BaselineInfo, Level
 
 Pair = tuple[str, str]  # of a workload or ancestor, and a feature
 
@@ -71,3 +72,18 @@ class Backoff:
 
 def _pairs(table: pl.DataFrame, name: str) -> frozenset[Pair]:
     return frozenset(table.select(name, "feature").iter_rows())
+
+
+def bases(keys: pl.DataFrame, learnt: pl.DataFrame) -> Iterator[BaselineInfo]:
+    """Say of each window of `keys`, given the workloads learnt, which level knows its workload or its like."""
+    images, cohorts = set(learnt["image_repository"].drop_nulls()), set(learnt["cohort"])
+    joined = keys.join(learnt.select("workload", "windows"), on="workload", how="left", maintain_order="left")
+    for row in joined.select("cohort", "image_repository", "windows").iter_rows():
+        cohort, image, windows = row
+        level: Level = "workload" if windows else "fleet"
+        if not windows and image in images:
+            level = "image"
+        elif not windows and cohort in cohorts:
+            level = "cohort"
+        count = windows or 0
+        yield BaselineInfo(level=level, maturity=round(count / (count + MATURE), 3), windows=count)

@@ -10,6 +10,8 @@ from features.evidence import Normal
 from features.novelty import MATURE
 from features.protocols import specs
 
+RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
+
 
 def describe(normal: Normal, workload: str) -> dict[str, Any] | None:
     """Describe what is normal for a workload, ready for JSON; None for one never seen."""
@@ -51,4 +53,4 @@ def describe(normal: Normal, workload: str) -> dict[str, Any] | None:
 
 def iso(moment: datetime) -> str:
     """Write a time as RFC 3339 in UTC."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime(RFC_3339)

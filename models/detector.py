@@ -1,6 +1,5 @@
 """The detector: what is normal, a forest over evidence, and calibrations, joined into scores."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,23 +14,24 @@ from features.events import TIME
 from features.evidence import Evidence, Normal, columns, weigh, weights
 from features.expectations import from_tables, tables_of
 from features.magnitudes import Magnitudes
-from features.novelty import MATURE, Novelty
+from features.novelty import Novelty
 from features.protocols import specs
 from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
 from models.alert_rate import AlertRate
 from models.attribution import attribute
-from models.backoff import Backoff
+from models.backoff import Backoff, bases
 from models.calibration import TailCalibration
 from models.counterfactual import smallest
-from models.description import describe, iso
+from models.description import RFC_3339, describe, iso
 from models.explanation import MOST, TELLING, item_reason, magnitude_reason, undone
 from models.flat_forest import FlatForest
 from models.registry import Artefact
-from models.scores import SEVERITIES, BaselineInfo, Counterfactual, Level, Reason, Score, Severity
+from models.scores import SEVERITIES, Counterfactual, Reason, Score, Severity
 from models.trust import Trust
 
 CHANNELS = ("forest", "sum")
+EXPLAINED = SEVERITIES[2:]  # attribution and counterfactuals of `low` too would double the time of a day's windows
 
 
 def strength(
@@ -129,23 +129,27 @@ class Detector:
         families = {name: column.round(2).tolist() for name, column in by_family(believed).items()}
         reasons = self._reasons(evidence)
         severities = [self.channels.severity(surprise) for surprise in bits.tolist()]
-        strange = [row for row, severity in enumerate(severities) if severity != "none"]
+        strange = [row for row, severity in enumerate(severities) if severity in EXPLAINED]
         attributions = dict(zip(strange, attribute(self.channels.forest, believed[strange]), strict=True))
         counterfactuals = self._counterfactuals(evidence.keys, believed, strange, severities, reasons)
+        start = pl.col("window_start")
+        keys = evidence.keys.select(
+            "workload", start.dt.strftime(RFC_3339), (start + WINDOW).dt.strftime(RFC_3339).alias("end")
+        )
         scores = []
-        for row, (key, info) in enumerate(zip(evidence.keys.iter_rows(), self._infos(evidence), strict=True)):
-            surprise, why = float(bits[row]), reasons.get(row, [])
+        for row, (key, info) in enumerate(zip(keys.iter_rows(), bases(evidence.keys, self.workloads()), strict=True)):
+            surprise = float(bits[row])
             scores.append(
                 Score(
                     workload=key[0],
-                    window_start=iso(key[1]),
-                    window_end=iso(key[1] + WINDOW),
+                    window_start=key[1],
+                    window_end=key[2],
                     score=surprise / (surprise + 10),
                     bits=surprise,
                     p_value=2.0**-surprise,
                     severity=severities[row],
                     evidence={family: column[row] for family, column in families.items()},
-                    reasons=why,
+                    reasons=reasons.get(row, []),
                     baseline=info,
                     model=self.version,
                     attribution=attributions.get(row),
@@ -213,22 +217,6 @@ class Detector:
             own = found == column
             believed[own] = self.channels.trust.column(column, claimed[own])
         return table.with_columns(pl.Series("believed", believed)).filter(pl.col("believed") >= TELLING)
-
-    def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
-        learnt = self.normal.baseline.workloads
-        images, cohorts = set(learnt["image_repository"].drop_nulls()), set(learnt["cohort"])
-        joined = evidence.keys.join(
-            learnt.select("workload", "windows"), on="workload", how="left", maintain_order="left"
-        )
-        for row in joined.select("cohort", "image_repository", "windows").iter_rows():
-            cohort, image, windows = row
-            level: Level = "workload" if windows else "fleet"
-            if not windows and image in images:
-                level = "image"
-            elif not windows and cohort in cohorts:
-                level = "cohort"
-            count = windows or 0
-            yield BaselineInfo(level=level, maturity=round(count / (count + MATURE), 3), windows=count)
 
     def workloads(self) -> pl.DataFrame:
         """List what is learnt: `workload, cohort, image_repository, first_seen, last_seen, windows`."""

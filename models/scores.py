@@ -58,8 +58,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Calibrated surprise of one window of one workload; higher is stranger.
 
     `bits` is `-log2(p_value)`, unbounded: rank by it. `score = bits / (bits + 10)` lies in [0, 1). `evidence` holds
-    bits per family. Times are RFC 3339 in UTC. `attribution` and `counterfactual` come with windows that have a
-    severity; the latter only where reasons can be told without which there would be a lower one.
+    bits per family. Times are RFC 3339 in UTC. `attribution` and `counterfactual` come with severities from
+    `medium` up; the latter only where reasons can be told without which the severity would be lower.
     """
 
     workload: str
