@@ -1,9 +1,10 @@
 """The detector: what is normal, a forest over evidence, and calibrations, joined into scores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from functools import cached_property
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -11,23 +12,30 @@ from numpy.typing import NDArray
 
 from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
 from features.events import TIME
-from features.evidence import Evidence, Normal, weigh
+from features.evidence import Evidence, Normal, columns, weigh
 from features.expectations import Expectation, part
-from features.novelty import MATURE
+from features.magnitudes import Magnitudes
+from features.novelty import Novelty
 from features.protocols import specs
+from features.stored_expectations import from_tables, tables_of
 from features.windows import WINDOW, Windows, merge_windows, only_met
 from models.aggregates import aggregate, by_family
 from models.alert_rate import AlertRate
+from models.attribution import attribute
+from models.backoff import Backoff, bases
 from models.calibration import TailCalibration
+from models.counterfactual import smallest
+from models.description import RFC_3339, describe, iso
+from models.explanation import undone
 from models.flat_forest import FlatForest
 from models.reasons import telling, telling_only, vouched_for
 from models.registry import Artefact
 from models.rolling import rolling_max
-from models.scores import SEVERITIES, BaselineInfo, Score, Severity
+from models.scores import SEVERITIES, Counterfactual, Reason, Score, Severity
 from models.trust import Trust
 
-Level = Literal["workload", "image", "cohort", "fleet"]
 CHANNELS = ("forest", "sum")
+EXPLAINED = SEVERITIES[2:]  # attribution and counterfactuals of `low` too would double the time of a day's windows
 
 
 def strength(
@@ -82,13 +90,13 @@ class Channels:
         """
         return rolling_max(evidence.keys, self.trust.apply(evidence.bits))
 
-    def rate(self, believed: NDArray[np.float64], cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
-        """Give the calibrated surprise in bits, shape (n,), of believed evidence, shape (n, features)."""
-        return self.alert_rate.bits(strength(aggregate(believed), cohorts, self.forest, self.calibrations))
-
     def bits(self, evidence: Evidence) -> NDArray[np.float64]:
         """Give the calibrated surprise of each window with the half hour before it, shape (n,)."""
-        return self.rate(self.recent(evidence)[0], evidence.keys["cohort"].to_numpy())
+        return self.surprise(self.recent(evidence)[0], evidence.keys["cohort"].to_numpy())
+
+    def surprise(self, believed: NDArray[np.float64], cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
+        """Give the calibrated surprise of rows of believed evidence, (n, features) to (n,)."""
+        return self.alert_rate.bits(strength(aggregate(believed), cohorts, self.forest, self.calibrations))
 
     def severity(self, bits: float) -> Severity:
         """Name the severity of a window's bits."""
@@ -143,30 +151,42 @@ class Detector:
         parted = part(windows, expected, self.normal.baseline.workloads)
         parted = telling_only(windows, parted, self.normal, self.channels.trust)
         evidence = weigh(parted.unexplained, self.normal)
-        believed, source = self.channels.recent(evidence)
-        bits = self.channels.rate(believed, evidence.keys["cohort"].to_numpy())
-        asked = (evidence.keys["window_start"] >= first).to_numpy()
-        families = by_family(believed)
-        reasons = telling(evidence, believed, source, np.flatnonzero(asked))
-        vouched = vouched_for(parted, self.normal, self.channels.trust)
+        recent, source = self.channels.recent(evidence)
+        asked = np.flatnonzero((evidence.keys["window_start"] >= first).to_numpy())
+        keys, believed = evidence.keys[asked], recent[asked]
+        bits = self.channels.surprise(believed, keys["cohort"].to_numpy())
+        families = {name: column.round(2).tolist() for name, column in by_family(believed).items()}
+        reasons = telling(evidence, believed, source[asked], asked, self._backoff)
+        vouched = vouched_for(parted, self.normal, self.channels.trust, self._backoff)
+        severities = [self.channels.severity(surprise) for surprise in bits.tolist()]
+        strange = [row for row, severity in enumerate(severities) if severity in EXPLAINED]
+        attributions = dict(zip(strange, attribute(self.channels.forest, believed[strange]), strict=True))
+        counterfactuals = self._counterfactuals(keys, believed, strange, severities, reasons)
+        start = pl.col("window_start")
+        named = keys.select(
+            "workload",
+            start.dt.strftime(RFC_3339),
+            (start + WINDOW).dt.strftime(RFC_3339).alias("end"),
+            start.alias("moment"),
+        )
         scores = []
-        for row, (key, info) in enumerate(zip(evidence.keys.iter_rows(), self._infos(evidence), strict=True)):
-            if not asked[row]:
-                continue
+        for row, (key, info) in enumerate(zip(named.iter_rows(), bases(keys, self.workloads()), strict=True)):
             surprise = float(bits[row])
             scores.append(
                 Score(
                     workload=key[0],
-                    window_start=_iso(key[1]),
-                    window_end=_iso(key[1] + WINDOW),
+                    window_start=key[1],
+                    window_end=key[2],
                     score=surprise / (surprise + 10),
                     bits=surprise,
                     p_value=2.0**-surprise,
-                    severity=self.channels.severity(surprise),
-                    evidence={family: round(float(column[row]), 2) for family, column in families.items()},
-                    reasons=reasons.get(row, []) + vouched.get(key[:2], []),
+                    severity=severities[row],
+                    evidence={family: column[row] for family, column in families.items()},
+                    reasons=reasons.get(row, []) + vouched.get((key[0], key[3]), []),
                     baseline=info,
                     model=self.version,
+                    attribution=attributions.get(row),
+                    counterfactual=counterfactuals.get(row),
                 )
             )
         return scores
@@ -177,21 +197,41 @@ class Detector:
             return windows
         return merge_windows([self.waiting, windows])
 
-    def _infos(self, evidence: Evidence) -> Iterator[BaselineInfo]:
-        learnt = self.normal.baseline.workloads
-        images, cohorts = set(learnt["image_repository"].drop_nulls()), set(learnt["cohort"])
-        joined = evidence.keys.join(
-            learnt.select("workload", "windows"), on="workload", how="left", maintain_order="left"
+    def _counterfactuals(
+        self,
+        keys: pl.DataFrame,
+        believed: NDArray[np.float64],
+        strange: list[int],
+        severities: list[Severity],
+        reasons: dict[int, list[Reason]],
+    ) -> dict[int, Counterfactual]:
+        """Find what keeps each strange window below `high`, or below its own severity where that is lower."""
+        limits, cohorts = self.channels.thresholds, keys["cohort"].to_numpy()[strange]
+        found = smallest(
+            believed[strange],
+            [[columns()[reason.feature] for reason in reasons.get(row, [])] for row in strange],
+            np.array([min(limits[severities[row]], limits["high"]) for row in strange]),
+            lambda rows, owners: self.channels.surprise(rows, cohorts[owners]),
         )
-        for row in joined.select("cohort", "image_repository", "windows").iter_rows():
-            cohort, image, windows = row
-            level: Level = "workload" if windows else "fleet"
-            if not windows and image in images:
-                level = "image"
-            elif not windows and cohort in cohorts:
-                level = "cohort"
-            count = windows or 0
-            yield BaselineInfo(level=level, maturity=round(count / (count + MATURE), 3), windows=count)
+        return {
+            row: self._without([r for r in reasons[row] if columns()[r.feature] in less[0]], less[1])
+            for row, less in zip(strange, found, strict=True)
+            if less
+        }
+
+    def _without(self, reasons: list[Reason], bits: float) -> Counterfactual:
+        score, severity = bits / (bits + 10), self.channels.severity(bits)
+        return Counterfactual(
+            without=[reason.feature for reason in reasons],
+            score=score,
+            bits=bits,
+            severity=severity,
+            text=undone(reasons, score, severity),
+        )
+
+    @cached_property
+    def _backoff(self) -> Backoff:
+        return Backoff.of(self.normal)
 
     def workloads(self) -> pl.DataFrame:
         """List what is learnt: `workload, cohort, image_repository, first_seen, last_seen, windows`."""
@@ -199,42 +239,7 @@ class Detector:
 
     def baseline(self, workload: str) -> dict[str, Any] | None:
         """Describe what is normal for a workload, ready for JSON; None for one never seen."""
-        known = self.workloads().filter(pl.col("workload") == workload)
-        if known.is_empty():
-            return None
-        own = pl.col("workload") == workload
-        items = self.normal.baseline.items.filter(own).sort(
-            "feature", "windows", "item", descending=[False, True, False]
-        )
-        usual = self.normal.magnitudes.workloads.filter(own).sort("feature")
-        row = known.row(0, named=True)
-        return {
-            "workload": workload,
-            "cohort": row["cohort"],
-            "image_repository": row["image_repository"],
-            "first_seen": _iso(row["first_seen"]),
-            "last_seen": _iso(row["last_seen"]),
-            "windows": row["windows"],
-            "maturity": round(row["windows"] / (row["windows"] + MATURE), 3),
-            "magnitudes": {
-                name: {
-                    "typical": round(float(np.expm1(mean)), 3),
-                    "low": round(float(max(np.expm1(mean - 2 * spread), 0)), 3),
-                    "high": round(float(np.expm1(mean + 2 * spread)), 3),
-                    "active_share": round(rate, 4),
-                    "unit": specs()[name].unit,
-                }
-                for name, mean, spread, rate in usual.select("feature", "mean", "spread", "rate").iter_rows()
-                if name in specs()
-            },
-            "items": {
-                str(name): [
-                    {"item": i["item"], "windows": i["windows"], "last_seen": _iso(i["last_seen"])}
-                    for i in group.head(200).iter_rows(named=True)
-                ]
-                for (name,), group in items.group_by("feature", maintain_order=True)
-            },
-        }
+        return describe(self.normal, workload)
 
     def artefact(self) -> Artefact:
         """Give what is stored of the detector: arrays, tables and manifest."""
@@ -243,8 +248,8 @@ class Detector:
             manifest=self.manifest
             | {
                 "features": list(specs()),
-                "since": _iso(baseline.since),
-                "until": _iso(baseline.until),
+                "since": iso(baseline.since),
+                "until": iso(baseline.until),
                 "thresholds": dict(self.channels.thresholds),
                 "calibrations": {name: c.to_json() for name, c in self.channels.calibrations.items()},
                 "alert_rate": self.channels.alert_rate.to_json(),
@@ -254,6 +259,8 @@ class Detector:
                 "workloads": baseline.workloads,
                 "values": baseline.values,
                 "items": baseline.items,
+                **tables_of(self.normal.magnitudes),
+                **tables_of(self.normal.novelty),
                 **({} if self.held is None else {"held": self.held}),
                 **({} if self.waiting is None else {"waiting": self.waiting.items}),
             },
@@ -266,7 +273,7 @@ class Detector:
         Raises
         ------
         ValueError
-            If the artefact was made for other features: retrain with `wharfinger refresh`.
+            If the artefact was made for other features, or lacks a table: retrain with `wharfinger refresh`.
         """
         manifest = artefact.manifest
         if manifest["features"] != list(specs()):
@@ -287,13 +294,13 @@ class Detector:
             AlertRate.from_json(manifest["alert_rate"]),
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},
         )
+        try:
+            expected = from_tables(Magnitudes, artefact.tables), from_tables(Novelty, artefact.tables)
+        except ValueError as error:
+            raise ValueError(f"model {version}: {error}; retrain with `wharfinger refresh`") from error
         waiting = artefact.tables.get("waiting")
         met = None if waiting is None else only_met(waiting)
-        return cls(version, manifest, Normal.of(baseline), channels, artefact.tables.get("held"), met)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return cls(version, manifest, Normal(baseline, *expected), channels, artefact.tables.get("held"), met)
 
 
 def _parse(text: str) -> datetime:

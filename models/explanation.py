@@ -1,15 +1,16 @@
 """Why a window is strange, in words that a person would use."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from features.novelty import NEW_TO
-from features.protocols import FeatureSpec
-from models.scores import Reason
+from features.protocols import FeatureSpec, specs
+from models.backoff import Standing
+from models.scores import Reason, Severity
 
 TELLING = 3.0  # bits below which a feature is no reason
 MOST = 6
@@ -57,7 +58,7 @@ def _plural(word: str) -> str:
     return f"{word}es" if word.endswith(("s", "ch", "sh", "x")) else f"{word}s"
 
 
-def magnitude_reason(spec: FeatureSpec, row: Mapping[str, Any], bits: float) -> Reason:
+def magnitude_reason(spec: FeatureSpec, row: Mapping[str, Any], standing: Standing) -> Reason:
     """Explain a count or magnitude by the range that is usual at this hour."""
     low = max(math.expm1(row["mean"] - TYPICAL * row["spread"]), 0)
     high = math.expm1(min(row["mean"] + TYPICAL * row["spread"], 700.0))
@@ -69,14 +70,16 @@ def magnitude_reason(spec: FeatureSpec, row: Mapping[str, Any], bits: float) -> 
         feature=spec.name,
         value=value,
         expected=expected,
-        bits=round(bits, 2),
+        bits=round(row["believed"], 2),
         technique=spec.technique,
         text=spec.sentence.format(value=value, expected=expected),
         amount=row["value"],
+        level=standing.level,
+        maturity=standing.maturity,
     )
 
 
-def item_reason(spec: FeatureSpec, row: Mapping[str, Any], bits: float) -> Reason:
+def item_reason(spec: FeatureSpec, row: Mapping[str, Any], standing: Standing) -> Reason:
     """Explain an item by how new it is and how many of its kind the workload knows."""
     known = plural(spec.unit, row["items"])
     expected = f"{known} known, this one rare" if row["level"] == 0 else f"{known} known; {NEW_TO[row['level']]}"
@@ -85,9 +88,11 @@ def item_reason(spec: FeatureSpec, row: Mapping[str, Any], bits: float) -> Reaso
         feature=spec.name,
         value=row["item"],
         expected=expected,
-        bits=round(bits, 2),
+        bits=round(row["believed"], 2),
         technique=spec.technique,
         text=spec.sentence.format(value=f"{row['item']}{more}", expected=expected),
+        level=standing.level,
+        maturity=standing.maturity,
     )
 
 
@@ -97,3 +102,21 @@ def earlier(reason: Reason, since: timedelta) -> Reason:
         return reason
     minutes = round(since.total_seconds() / 60)
     return msgspec.structs.replace(reason, text=f"{reason.text}, {minutes} minutes earlier")
+
+
+def undone(reasons: Sequence[Reason], score: float, severity: Severity) -> str:
+    """Say what a window would have scored without some of its reasons.
+
+    Examples
+    --------
+    >>> new = Reason(feature="network.new_domain", value="x.example", expected="", bits=9.0, technique="", text="")
+    >>> undone([new], 0.21, "none")
+    'would have scored 0.21 (none) without x.example in network.new_domain'
+    """
+    without = [
+        f"{reason.value} in {reason.feature}"
+        if specs()[reason.feature].kind == "items"
+        else f"more {reason.feature} than usual ({reason.expected})"
+        for reason in reasons
+    ]
+    return f"would have scored {score:.2f} ({severity}) without {' and '.join(without)}"

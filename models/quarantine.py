@@ -114,7 +114,7 @@ def strange_parts(evidence: Evidence, channels: Channels, items: pl.DataFrame, k
     Of `HELD_SCHEMA`; the item of a value is null.
     """
     believed, source = channels.recent(evidence)
-    surprise = channels.rate(believed, evidence.keys["cohort"].to_numpy())
+    surprise = channels.surprise(believed, evidence.keys["cohort"].to_numpy())
     strange = np.flatnonzero(surprise >= channels.thresholds[STRANGE])
     told, column = np.nonzero(believed[strange] >= TELLING)
     features = pl.Series("feature", list(specs()))

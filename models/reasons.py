@@ -11,6 +11,7 @@ from features.evidence import Evidence, Normal, weigh
 from features.expectations import Parted, without
 from features.protocols import specs
 from features.windows import KEY, Windows
+from models.backoff import Backoff
 from models.explanation import MOST, TELLING, earlier, item_reason, magnitude_reason
 from models.scores import Reason
 from models.trust import Trust
@@ -20,11 +21,27 @@ def telling(
     evidence: Evidence,
     believed: NDArray[np.float64],
     source: NDArray[np.int64],
-    asked: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    backoff: Backoff,
 ) -> dict[int, list[Reason]]:
-    """Explain what is telling in each asked row, in the words of the window that it is from."""
-    row, column = np.nonzero(believed[asked] >= TELLING)
-    row = asked[row]
+    """Explain what is telling in windows, in the words of the window that it is from.
+
+    Parameters
+    ----------
+    evidence
+        Of all windows.
+    believed, source
+        Of the windows asked for: bits, shape (n, features), and the row of `evidence` that each is from.
+    rows
+        Row of `evidence` that each window asked for is, shape (n,).
+    backoff
+        Whose history each expectation stood on.
+
+    Returns
+    -------
+    By place among those asked for, strongest reason first, at most `MOST`.
+    """
+    row, column = np.nonzero(believed >= TELLING)
     order = np.lexsort((column, -believed[row, column], row))
     row, column = row[order], column[order]
     names = list(specs())
@@ -39,11 +56,16 @@ def telling(
         schema_overrides={"feature": pl.String},
     ).filter(pl.int_range(pl.len()).over("told") < MOST)
     start = evidence.keys["window_start"]
+    keys = evidence.keys.select("workload", "cohort", "image_repository").rows()
     found: dict[int, list[tuple[int, Reason]]] = {}
-    for table, explain in ((evidence.values, magnitude_reason), (evidence.items, item_reason)):
+    for table, explain, stand in (
+        (evidence.values, magnitude_reason, backoff.of_magnitude),
+        (evidence.items, item_reason, backoff.of_items),
+    ):
         for told in places.join(table, on=["row", "feature"]).iter_rows(named=True):
-            reason = explain(specs()[told["feature"]], told, told["believed"])
-            since = start[told["told"]] - start[told["row"]]
+            standing = stand(told["feature"], *keys[told["row"]])
+            reason = explain(specs()[told["feature"]], told, standing)
+            since = start[int(rows[told["told"]])] - start[told["row"]]
             found.setdefault(told["told"], []).append((told["place"], earlier(reason, since)))
     return {row: [reason for _, reason in sorted(own, key=lambda one: one[0])] for row, own in found.items()}
 
@@ -60,7 +82,9 @@ def telling_only(windows: Windows, parted: Parted, normal: Normal, trust: Trust)
     return Parted(*without(windows, named), named)
 
 
-def vouched_for(parted: Parted, normal: Normal, trust: Trust) -> dict[tuple[str, datetime], list[Reason]]:
+def vouched_for(
+    parted: Parted, normal: Normal, trust: Trust, backoff: Backoff
+) -> dict[tuple[str, datetime], list[Reason]]:
     """Explain what would be telling had nobody vouched for it, and name who did, by workload and window."""
     if parted.named.is_empty():
         return {}
@@ -77,5 +101,5 @@ def vouched_for(parted: Parted, normal: Normal, trust: Trust) -> dict[tuple[str,
             )
             for one in reasons
         ]
-        for row, reasons in telling(evidence, believed, source, own).items()
+        for row, reasons in telling(evidence, believed, source, own, backoff).items()
     }

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from features.windows import WINDOW, floor_window
-from models.scores import Score
+from models.scores import Attribution, Reason, Score
 from service.cli import terminal
 from service.cli.group import CommandError, Invocation
 from service.cli.options import Moment, home_of
@@ -60,7 +60,31 @@ def show(score: Score) -> None:
         rows = [(f"{r.bits:.1f}", r.feature, r.technique, r.text) for r in score.reasons]
         terminal.table(("bits", "feature", "technique", "reason"), rows, right=("bits",), below=True)
         terminal.say()
-        terminal.table(("feature", "value", "expected"), [(r.feature, r.value, r.expected) for r in score.reasons])
+        seen = [(r.feature, r.value, r.expected, _standing(r)) for r in score.reasons]
+        terminal.table(("feature", "value", "expected", "measured against"), seen)
+    if score.counterfactual:
+        terminal.say()
+        terminal.say(f"It {score.counterfactual.text}.")
+    if score.attribution:
+        terminal.say()
+        show_attribution(score.attribution)
+
+
+def show_attribution(attribution: Attribution) -> None:
+    """Write how many splits each feature spared the forest on its way to the window."""
+    usual, path = attribution.expected_path_length, attribution.path_length
+    terminal.say(f"The forest isolates it after {path:.2f} splits; usual are {usual:.2f}. Credited to:")
+    terminal.table(
+        ("splits", "feature"),
+        [(f"{splits:+.2f}", feature) for feature, splits in attribution.credit.items()],
+        right=("splits",),
+    )
+
+
+def _standing(reason: Reason) -> str:
+    if reason.level is None or reason.maturity is None:  # stored by an earlier release
+        return ""
+    return f"the {reason.level}" + (f", {reason.maturity:.0%} mature" if reason.level == "workload" else "")
 
 
 def show_baseline(baseline: Mapping[str, Any]) -> None:

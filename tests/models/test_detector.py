@@ -14,10 +14,11 @@ from features.extraction import closed_until, extract_days
 from features.ingest import read_events
 from features.lake import Lake
 from features.protocols import FAMILIES, specs
-from features.windows import merge_windows
+from features.windows import WINDOW, Windows, merge_windows
 from models.detector import Detector
 from models.incidents import alerts
 from models.registry import Registry
+from models.rolling import SPAN
 from models.scores import SEVERITIES, Score
 from models.training import TrainingError, train
 from service.emulation.labels import read_labels
@@ -83,6 +84,64 @@ def test_a_strange_window_says_why(scores: list[Score]) -> None:
             assert reason.expected
             assert "{" not in reason.text
             assert reason.technique.startswith("T1")
+
+
+def test_a_reason_says_whose_history_it_stands_on(scores: list[Score]) -> None:
+    """Every reason names its level of back-off; only a workload's own history is mature, and is nearly always used."""
+    reasons = [reason for one in scores for reason in one.reasons]
+
+    assert {reason.level for reason in reasons} <= {"workload", "image", "cohort", "fleet"}
+    assert all(reason.maturity is not None and 0 <= reason.maturity < 1 for reason in reasons)
+    assert all((reason.maturity == 0) == (reason.level != "workload") for reason in reasons)
+    assert len({reason.level for reason in reasons}) > 1
+
+
+def test_a_strange_window_says_what_would_have_been_ordinary(scores: list[Score], detector: Detector) -> None:
+    """Counterfactuals stay below the severity, with fewer bits than the window, and name reasons of it."""
+    strange = [one for one in scores if SEVERITIES.index(one.severity) >= SEVERITIES.index("medium")]
+    told = [one for one in strange if one.counterfactual]
+
+    assert len(told) > len(strange) / 2
+    for one in told:
+        less = one.counterfactual
+        assert less is not None
+        assert less.bits < min(detector.channels.thresholds[one.severity], detector.channels.thresholds["high"])
+        assert less.score == pytest.approx(less.bits / (less.bits + 10))
+        assert set(less.without) <= {reason.feature for reason in one.reasons}
+        assert all(feature in less.text for feature in less.without)
+
+
+def test_a_window_without_what_a_counterfactual_names_scores_as_it_says(
+    scores: list[Score], detector: Detector, estate: Estate
+) -> None:
+    """Scored again without the items of the features that it names, a window has the bits that were foretold."""
+    until = closed_until(estate.lake)
+    assert until is not None
+    windows = merge_windows(list(extract_days(estate.lake, estate.until, until)))
+    met = [
+        one
+        for one in scores
+        if one.counterfactual and all(specs()[name].kind == "items" for name in one.counterfactual.without)
+    ]
+    assert met
+    for one in met[:3]:
+        assert one.counterfactual is not None
+        start = datetime.fromisoformat(one.window_start)
+        here = (pl.col("workload") == one.workload) & pl.col("window_start").is_between(
+            start - (SPAN - 1) * WINDOW, start
+        )
+        items = windows.items.filter(~(here & pl.col("feature").is_in(one.counterfactual.without)))
+        again = detector.score(Windows(windows.values, items, windows.facts), start)
+        (found,) = (a for a in again if (a.workload, a.window_start) == (one.workload, one.window_start))
+        assert found.bits == pytest.approx(one.counterfactual.bits)
+
+
+def test_only_strange_windows_are_attributed(scores: list[Score]) -> None:
+    """Attribution comes with severities from `medium` up, and adds up."""
+    for one in scores:
+        assert (one.attribution is not None) == (one.severity not in ("none", "low"))
+        if told := one.attribution:
+            assert told.path_length == pytest.approx(told.expected_path_length - sum(told.credit.values()))
 
 
 def test_the_same_events_in_other_files_and_order_give_the_same_scores(

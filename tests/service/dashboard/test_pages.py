@@ -72,6 +72,14 @@ def test_a_window_can_be_linked_to(client: FlaskClient) -> None:
     assert client.get("/workloads/docker:shop/api?at=2020-01-01T00:00:00Z").status_code == 404
 
 
+def test_a_window_says_what_it_stands_on(client: FlaskClient) -> None:
+    """The page of a strange window shows on whom its reasons stand and its path in the forest."""
+    text = client.get("/workloads/docker:shop/api?at=2026-09-13T02:00:00Z").text
+
+    assert "% mature</span>" in text
+    assert "Path in the forest" in text
+
+
 def test_what_is_normal_is_shown(client: FlaskClient) -> None:
     """A workload's page lists what the model learnt of it."""
     text = client.get("/workloads/docker:shop/worker").text.split("What is normal")[1]
