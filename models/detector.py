@@ -1,4 +1,4 @@
-"""The detector: what is normal, a forest over evidence, and calibrations, joined into scores."""
+"""The detector: what is normal, forests over evidence, and calibrations, joined into scores."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from features.windows import WINDOW, Windows
 from models.aggregates import aggregate, by_family
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
+from models.cohort_forests import CohortForests
 from models.explanation import MOST, TELLING, item_reason, magnitude_reason
-from models.flat_forest import FlatForest
 from models.registry import Artefact
 from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
 from models.trust import Trust
@@ -31,17 +31,17 @@ CHANNELS = ("forest", "sum")
 def strength(
     vectors: NDArray[np.float64],
     cohorts: NDArray[np.str_],
-    forest: FlatForest,
+    forests: CohortForests,
     calibrations: dict[str, TailCalibration],
 ) -> NDArray[np.float64]:
-    """Give the strength of windows: the larger of two calibrated tails in bits, shape (n,).
+    """Give the strength of windows: the mean of two calibrated tails in bits, shape (n,).
 
-    One channel is the forest's score, the other the strongest evidence plus half of the second strongest. What else was
-    tried: `docs/adr/0010-gamma-poisson-rates-and-a-forest-of-two.md`.
+    One channel is the score of the cohort's forest, the other the strongest evidence plus half of the second strongest.
+    What else was tried: `docs/adr/0015-forests-of-cohorts-and-the-mean-of-two-tails.md`.
     """
-    by_forest = calibrations["forest"].bits(forest.score(vectors), cohorts)
+    by_forest = calibrations["forest"].bits(forests.score(vectors, cohorts), cohorts)
     by_sum = calibrations["sum"].bits(summed(vectors), cohorts)
-    return np.asarray(np.maximum(by_forest, by_sum), dtype=np.float64)
+    return np.asarray((by_forest + by_sum) / 2, dtype=np.float64)
 
 
 def summed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -57,10 +57,10 @@ class Channels:
     ----------
     trust
         How far each feature is believed.
-    forest
-        Fitted forest over `models.aggregates.aggregate` vectors.
+    forests
+        Fitted over `models.aggregates.aggregate` vectors.
     calibrations
-        By name of `CHANNELS`: of the forest's score, and of the summed evidence.
+        By name of `CHANNELS`: of the forests' score, and of the summed evidence.
     alert_rate
         What the strength of the two together is worth.
     thresholds
@@ -68,7 +68,7 @@ class Channels:
     """
 
     trust: Trust
-    forest: FlatForest
+    forests: CohortForests
     calibrations: dict[str, TailCalibration]
     alert_rate: AlertRate
     thresholds: dict[Severity, float]
@@ -77,7 +77,7 @@ class Channels:
         """Give the calibrated surprise of each window, shape (n,)."""
         vectors = aggregate(self.trust.apply(evidence.bits))
         cohorts = evidence.keys["cohort"].to_numpy()
-        return self.alert_rate.bits(strength(vectors, cohorts, self.forest, self.calibrations))
+        return self.alert_rate.bits(strength(vectors, cohorts, self.forests, self.calibrations))
 
     def severity(self, bits: float) -> Severity:
         """Name the severity of a window's bits."""
@@ -228,10 +228,11 @@ class Detector:
                 "since": _iso(baseline.since),
                 "until": _iso(baseline.until),
                 "thresholds": dict(self.channels.thresholds),
+                "forests": self.channels.forests.names(),
                 "calibrations": {name: c.to_json() for name, c in self.channels.calibrations.items()},
                 "alert_rate": self.channels.alert_rate.to_json(),
             },
-            arrays={"forest": self.channels.forest.arrays(), "trust": {"believed": self.channels.trust.believed}},
+            arrays=self.channels.forests.arrays() | {"trust": {"believed": self.channels.trust.believed}},
             tables={
                 "workloads": baseline.workloads,
                 "values": baseline.values,
@@ -246,11 +247,14 @@ class Detector:
         Raises
         ------
         ValueError
-            If the artefact was made for other features: retrain with `wharfinger refresh`.
+            If the artefact was made for other features, or before cohorts had forests: retrain with `wharfinger
+            refresh`.
         """
         manifest = artefact.manifest
         if manifest["features"] != list(specs()):
             raise ValueError(f"model {version} was made for other features; retrain with `wharfinger refresh`")
+        if "forests" not in manifest:
+            raise ValueError(f"model {version} is from before cohorts had forests; retrain with `wharfinger refresh`")
         tables = {
             name: artefact.tables[name].select(pl.col(c).cast(t) for c, t in schema.items())
             for name, schema in (
@@ -262,7 +266,7 @@ class Detector:
         baseline = Baseline(_parse(manifest["since"]), _parse(manifest["until"]), **tables)
         channels = Channels(
             Trust.from_array(artefact.arrays["trust"]["believed"], len(specs())),
-            FlatForest.from_arrays(artefact.arrays["forest"]),
+            CohortForests.from_arrays(artefact.arrays, manifest["forests"]),
             {name: TailCalibration.from_json(manifest["calibrations"][name]) for name in CHANNELS},
             AlertRate.from_json(manifest["alert_rate"]),
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},

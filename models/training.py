@@ -20,8 +20,8 @@ from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.aggregates import aggregate
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
+from models.cohort_forests import CohortForests
 from models.detector import Channels, Detector, strength, summed
-from models.forest import fit_forest
 from models.incidents import GAP
 from models.scores import Severity
 from models.trust import Trust
@@ -134,14 +134,14 @@ def _fit(held_out: HeldOut, budget: float, seed: int) -> Channels:
     trust = Trust.measure(held_out.bits)
     vectors = aggregate(trust.apply(held_out.bits))
     cohorts = held_out.cohorts
-    forest = fit_forest(vectors, seed=seed)
+    forests = CohortForests.fit(vectors, cohorts, seed=seed)
     calibrations = {
-        "forest": TailCalibration.fit(forest.score(vectors), cohorts),
+        "forest": TailCalibration.fit(forests.score(vectors, cohorts), cohorts),
         "sum": TailCalibration.fit(summed(vectors), cohorts),
     }
-    rate = AlertRate.fit(held_out.keys, strength(vectors, cohorts, forest, calibrations))
+    rate = AlertRate.fit(held_out.keys, strength(vectors, cohorts, forests, calibrations))
     thresholds = {name: rate.threshold(budget * times) for name, times in RATES.items()}
-    return Channels(trust, forest, calibrations, rate, thresholds)
+    return Channels(trust, forests, calibrations, rate, thresholds)
 
 
 def count_runs(keys: pl.DataFrame) -> int:

@@ -140,7 +140,7 @@ for reason in strangest.reasons:
 evidence = weigh(windows, champion.normal)
 vectors = aggregate(champion.channels.trust.apply(evidence.bits))
 challenger = fit_forest(vectors, seed=1, n_trees=100, max_samples=256)
-mine, other = champion.channels.forest.score(vectors), challenger.score(vectors)
+mine, other = champion.channels.forests.fleet.score(vectors), challenger.score(vectors)
 places = np.argsort(np.argsort(-mine)), np.argsort(np.argsort(-other))
 agreement = float(np.corrcoef(*places)[0, 1])
 top = min(20, len(vectors))
