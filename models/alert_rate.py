@@ -2,7 +2,8 @@
 
 Strange windows come in runs, and a run is one alert, so windows are no independent sample of what an analyst has to
 read. Above the level that one window in ten reaches, the rate is therefore counted in blocks of six hours of one
-workload, and beyond the strongest blocks it falls on in a straight line on the log scale.
+workload, and beyond the strongest part of the blocks it falls on in a straight line on the log scale. The line follows
+the many blocks before it and not the few beyond: these are too few to count, and some may be attacks.
 """
 
 from collections.abc import Mapping
@@ -18,9 +19,11 @@ from models.errors import ArtefactError
 BLOCK = "6h"
 ORDINARY = 0.9
 LEVELS = np.linspace(0.0, ORDINARY, 46)
-STRONGEST_IGNORED = 0.004  # share of blocks beyond which the line is drawn without looking: room for real attacks
-FEWEST = 4
-LEAST_SLOPE = 0.05  # bits per unit of strength
+TAIL = 0.15  # share of blocks beyond which the line is drawn
+FOLLOWED = 0.3  # share of blocks whose excess the line follows
+CENSORED = 0.2  # of these the strongest, of which only is known that they lie beyond: room for real attacks
+FEWEST = 4  # blocks beyond which the line is drawn
+LEAST_SLOPE, MOST_SLOPE = 0.05, 4.0  # bits per unit of strength
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,22 +69,20 @@ class AlertRate:
             .agg(pl.col("strength").max())
         )
         days = max(blocks["block"].n_unique() / 4, 0.25)
-        reached = np.sort(blocks["strength"].to_numpy())[::-1]
-        reached = reached[reached > ordinary]
-        ignored = max(FEWEST, round(STRONGEST_IGNORED * len(blocks)))
-        if len(reached) <= 2 * ignored:
+        strongest = np.sort(blocks["strength"].to_numpy())[::-1]
+        reached = strongest[strongest > ordinary]
+        beyond = max(FEWEST, round(TAIL * len(blocks)))
+        if len(reached) <= 2 * FEWEST:
             slope = (bits[-1] + 1) / max(ordinary - levels[0], 1.0)
             return cls(levels, bits, float(slope), float(bits[-1]), max(len(reached), 1) / days)
-        counts = np.unique(np.geomspace(ignored, len(reached), 24).round().astype(int))[::-1]
+        counts = np.unique(np.geomspace(min(beyond, len(reached)), len(reached), 24).round().astype(int))[::-1]
         above, index = np.unique(reached[counts - 1], return_index=True)
         above_bits = bits[-1] + np.log2(len(reached) / counts[index])
-        # the line beyond has the slope of the upper third of the counted range
-        low, high = reached[min(3 * ignored, len(reached)) - 1], reached[ignored - 1]
-        slope = max(np.log2(min(3 * ignored, len(reached)) / ignored) / max(high - low, 1e-9), LEAST_SLOPE)
+        slope = np.clip(1 / (_mean_excess(strongest) * np.log(2)), LEAST_SLOPE, MOST_SLOPE)
         return cls(
             np.concatenate([levels, above]),
             np.concatenate([bits, above_bits]),
-            float(min(slope, 1.0)),
+            float(slope),
             float(bits[-1]),
             len(reached) / days,
         )
@@ -125,3 +126,15 @@ class AlertRate:
         if not (rising and finite and (np.diff(bits) >= 0).all() and bits[0] >= 0 and slope > 0 and blocks > 0):
             raise ArtefactError("alert rate is not monotone, finite and positive; train again")
         return cls(knots, bits, slope, ordinary, blocks)
+
+
+def _mean_excess(strongest: NDArray[np.float64]) -> float:
+    """Return by how much descending strengths exceed the level that `FOLLOWED` of them reach, in the mean.
+
+    Maximum likelihood for an exponential tail of which the largest are censored: the excess, cut where it is censored,
+    over the number of those that are not.
+    """
+    count = max(int(FOLLOWED * len(strongest)), 2 * FEWEST)
+    excess = strongest[:count] - strongest[min(count, len(strongest) - 1)]
+    censored = max(int(CENSORED * count), 1)
+    return max(float(np.minimum(excess, excess[censored]).sum()) / (len(excess) - censored), 1e-9)

@@ -9,32 +9,36 @@ from numpy.typing import NDArray
 
 from features.protocols import specs
 from models.aggregates import aggregate, groups
-from models.flat_forest import FlatForest
+from models.cohort_forests import CohortForests
 from models.scores import Attribution
 
 
-def attribute(forest: FlatForest, believed: NDArray[np.float64]) -> list[Attribution]:
+def attribute(forests: CohortForests, believed: NDArray[np.float64], cohorts: NDArray[np.str_]) -> list[Attribution]:
     """Attribute path lengths to features.
 
     Parameters
     ----------
-    forest
-        Over `aggregate` vectors.
+    forests
+        Over `aggregate` vectors; of each window the one is asked that scores it.
     believed
         Bits per feature, shape (n, features).
+    cohorts
+        Cohort of each window, shape (n,).
 
     Returns
     -------
     One of each row. Credits sum to the difference of the path lengths up to rounding of floats; those of features
     without evidence are positive or negative too: that there was little else made the path longer.
     """
-    names, expected = list(specs()), forest.expected_path_length
-    found = []
-    for credit, places in zip(forest.attribute(aggregate(believed)), suppliers(believed), strict=True):
-        length = expected - float(credit.sum())
-        told = {names[column]: float(splits) for column, splits in zip(places, credit, strict=False)}
-        found.append(Attribution(expected_path_length=expected, path_length=length, credit=told))
-    return found
+    names, vectors, places = list(specs()), aggregate(believed), suppliers(believed)
+    found: dict[int, Attribution] = {}
+    for forest, rows in forests.answering(cohorts):
+        expected = forest.expected_path_length
+        for row, credit in zip(rows.tolist(), forest.attribute(vectors[rows]), strict=True):
+            told = {names[column]: float(splits) for column, splits in zip(places[row], credit, strict=False)}
+            length = expected - float(credit.sum())
+            found[row] = Attribution(expected_path_length=expected, path_length=length, credit=told)
+    return [found[row] for row in range(len(believed))]
 
 
 def suppliers(believed: NDArray[np.float64]) -> NDArray[np.intp]:

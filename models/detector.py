@@ -1,4 +1,4 @@
-"""The detector: what is normal, a forest over evidence, and calibrations, joined into scores."""
+"""The detector: what is normal, forests over evidence, and calibrations, joined into scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,99 +12,29 @@ from numpy.typing import NDArray
 
 from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
 from features.events import TIME
-from features.evidence import Evidence, Normal, columns, weigh
+from features.evidence import Normal, columns, weigh
 from features.expectations import Expectation, part
 from features.magnitudes import Magnitudes
 from features.novelty import Novelty
 from features.protocols import specs
 from features.stored_expectations import from_tables, tables_of
 from features.windows import WINDOW, Windows, merge_windows, only_met
-from models.aggregates import aggregate, by_family
+from models.aggregates import by_family
 from models.alert_rate import AlertRate
 from models.attribution import attribute
 from models.backoff import Backoff, bases
 from models.calibration import TailCalibration
+from models.channels import CHANNELS, Channels
+from models.cohort_forests import CohortForests
 from models.counterfactual import smallest
 from models.description import RFC_3339, describe, iso
 from models.explanation import undone
-from models.flat_forest import FlatForest
 from models.reasons import telling, telling_only, vouched_for
 from models.registry import Artefact
-from models.rolling import rolling_max
 from models.scores import SEVERITIES, Counterfactual, Reason, Score, Severity
 from models.trust import Trust
 
-CHANNELS = ("forest", "sum")
 EXPLAINED = SEVERITIES[2:]  # attribution and counterfactuals of `low` too would double the time of a day's windows
-
-
-def strength(
-    vectors: NDArray[np.float64],
-    cohorts: NDArray[np.str_],
-    forest: FlatForest,
-    calibrations: dict[str, TailCalibration],
-) -> NDArray[np.float64]:
-    """Give the strength of windows: the larger of two calibrated tails in bits, shape (n,).
-
-    One channel is the forest's score, the other the strongest evidence plus half of the second strongest. What else was
-    tried: `docs/adr/0010-gamma-poisson-rates-and-a-forest-of-two.md`.
-    """
-    by_forest = calibrations["forest"].bits(forest.score(vectors), cohorts)
-    by_sum = calibrations["sum"].bits(summed(vectors), cohorts)
-    return np.asarray(np.maximum(by_forest, by_sum), dtype=np.float64)
-
-
-def summed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the strongest evidence plus half of the second strongest, shape (n,), from `aggregate` vectors."""
-    return np.asarray(vectors[:, 0] + vectors[:, 1] / 2, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Channels:
-    """The two channels and how they are read.
-
-    Parameters
-    ----------
-    trust
-        How far each feature is believed.
-    forest
-        Fitted forest over `models.aggregates.aggregate` vectors.
-    calibrations
-        By name of `CHANNELS`: of the forest's score, and of the summed evidence.
-    alert_rate
-        What the strength of the two together is worth.
-    thresholds
-        Bits from which a window has a severity.
-    """
-
-    trust: Trust
-    forest: FlatForest
-    calibrations: dict[str, TailCalibration]
-    alert_rate: AlertRate
-    thresholds: dict[Severity, float]
-
-    def recent(self, evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Give what is believed of each window with the half hour before it, and which row that is from.
-
-        Both of shape (n, features), see `models.rolling.rolling_max`.
-        """
-        return rolling_max(evidence.keys, self.trust.apply(evidence.bits))
-
-    def bits(self, evidence: Evidence) -> NDArray[np.float64]:
-        """Give the calibrated surprise of each window with the half hour before it, shape (n,)."""
-        return self.surprise(self.recent(evidence)[0], evidence.keys["cohort"].to_numpy())
-
-    def surprise(self, believed: NDArray[np.float64], cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
-        """Give the calibrated surprise of rows of believed evidence, (n, features) to (n,)."""
-        return self.alert_rate.bits(strength(aggregate(believed), cohorts, self.forest, self.calibrations))
-
-    def severity(self, bits: float) -> Severity:
-        """Name the severity of a window's bits."""
-        reached: Severity = "none"
-        for name in SEVERITIES[1:]:
-            if bits >= self.thresholds[name]:
-                reached = name
-        return reached
 
 
 @dataclass(frozen=True)
@@ -160,7 +90,13 @@ class Detector:
         vouched = vouched_for(parted, self.normal, self.channels.trust, self._backoff)
         severities = [self.channels.severity(surprise) for surprise in bits.tolist()]
         strange = [row for row, severity in enumerate(severities) if severity in EXPLAINED]
-        attributions = dict(zip(strange, attribute(self.channels.forest, believed[strange]), strict=True))
+        attributions = dict(
+            zip(
+                strange,
+                attribute(self.channels.forests, believed[strange], keys["cohort"].to_numpy()[strange]),
+                strict=True,
+            )
+        )
         counterfactuals = self._counterfactuals(keys, believed, strange, severities, reasons)
         start = pl.col("window_start")
         named = keys.select(
@@ -251,10 +187,11 @@ class Detector:
                 "since": iso(baseline.since),
                 "until": iso(baseline.until),
                 "thresholds": dict(self.channels.thresholds),
+                "forests": self.channels.forests.names(),
                 "calibrations": {name: c.to_json() for name, c in self.channels.calibrations.items()},
                 "alert_rate": self.channels.alert_rate.to_json(),
             },
-            arrays={"forest": self.channels.forest.arrays(), "trust": {"believed": self.channels.trust.believed}},
+            arrays=self.channels.forests.arrays() | {"trust": {"believed": self.channels.trust.believed}},
             tables={
                 "workloads": baseline.workloads,
                 "values": baseline.values,
@@ -273,11 +210,14 @@ class Detector:
         Raises
         ------
         ValueError
-            If the artefact was made for other features, or lacks a table: retrain with `wharfinger refresh`.
+            If the artefact was made for other features, or lacks forests of cohorts or a table: retrain with
+            `wharfinger refresh`.
         """
         manifest = artefact.manifest
         if manifest["features"] != list(specs()):
             raise ValueError(f"model {version} was made for other features; retrain with `wharfinger refresh`")
+        if "forests" not in manifest:
+            raise ValueError(f"model {version} is from before cohorts had forests; retrain with `wharfinger refresh`")
         tables = {
             name: artefact.tables[name].select(pl.col(c).cast(t) for c, t in schema.items())
             for name, schema in (
@@ -289,7 +229,7 @@ class Detector:
         baseline = Baseline(_parse(manifest["since"]), _parse(manifest["until"]), **tables)
         channels = Channels(
             Trust.from_array(artefact.arrays["trust"]["believed"], len(specs())),
-            FlatForest.from_arrays(artefact.arrays["forest"]),
+            CohortForests.from_arrays(artefact.arrays, manifest["forests"]),
             {name: TailCalibration.from_json(manifest["calibrations"][name]) for name in CHANNELS},
             AlertRate.from_json(manifest["alert_rate"]),
             {name: float(manifest["thresholds"][name]) for name in get_args(Severity)[1:]},

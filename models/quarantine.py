@@ -16,7 +16,7 @@ from features.evidence import Evidence
 from features.expectations import Expectation, part, without
 from features.protocols import specs
 from features.windows import ITEMS_SCHEMA, KEY, Windows, only_met
-from models.detector import Channels
+from models.channels import Channels
 from models.explanation import TELLING
 from models.scores import Severity
 

@@ -20,8 +20,9 @@ from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.aggregates import aggregate
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
-from models.detector import Channels, Detector, strength, summed
-from models.forest import fit_forest
+from models.channels import Channels, strength, summed
+from models.cohort_forests import CohortForests
+from models.detector import Detector
 from models.incidents import GAP
 from models.quarantine import Guard, strange_parts
 from models.rolling import rolling_max
@@ -34,7 +35,10 @@ MIN_WINDOWS = 200
 RATES: dict[Severity, float] = {"low": 50.0, "medium": 10.0, "high": 1.0, "critical": 0.1}
 INJECTED = 40.0
 
+PARTS = 6
+
 Progress = Callable[[str, float], None]
+Tails = tuple[Trust, CohortForests, dict[str, TailCalibration]]
 
 
 class TrainingError(Exception):
@@ -52,6 +56,10 @@ class HeldOut:
     def cohorts(self) -> NDArray[np.str_]:
         """Cohort of each window."""
         return self.keys["cohort"].to_numpy()
+
+    def where(self, kept: NDArray[np.bool_]) -> "HeldOut":
+        """Keep some of the windows, shape (n,)."""
+        return HeldOut(self.keys.filter(pl.Series(kept)), self.bits[kept])
 
 
 def train(
@@ -114,12 +122,14 @@ def fit(
     """Fit a detector to the windows of a span; see `train`."""
     cleared = guard.withhold(windows, guard.held, until).kept
     held_out = held_out_evidence(windows, since, until, progress, learnt=cleared)
-    channels = _fit(held_out, budget, seed)
+    unseen = unseen_strength(held_out, seed)
+    channels = _fit(held_out, budget, seed, unseen)
     progress("forest", 1.0)
     withheld = guard.withhold(windows, strange_in_folds(held_out, channels, cleared, windows, since, until), until)
     normal = Normal.of(learn(withheld.kept, since, until))
     progress("baseline", 1.0)
-    report = _report(windows, held_out, channels, budget, seed) | {"held_back": len(withheld.held)}
+    report = _report(windows, held_out, channels, unseen, budget=budget, seed=seed)
+    report |= {"held_back": len(withheld.held)}
     manifest = {"training": report, "budget": budget, "seed": seed}
     return Detector("", manifest, normal, channels, withheld.held, withheld.waiting), report
 
@@ -174,18 +184,53 @@ def held_out_evidence(
     return HeldOut(pl.concat([e.keys for e in found]), np.vstack([e.bits for e in found]))
 
 
-def _fit(held_out: HeldOut, budget: float, seed: int) -> Channels:
-    trust = Trust.measure(held_out.bits)
-    vectors = aggregate(rolling_max(held_out.keys, trust.apply(held_out.bits))[0])
-    cohorts = held_out.cohorts
-    forest = fit_forest(vectors, seed=seed)
-    calibrations = {
-        "forest": TailCalibration.fit(forest.score(vectors), cohorts),
-        "sum": TailCalibration.fit(summed(vectors), cohorts),
-    }
-    rate = AlertRate.fit(held_out.keys, strength(vectors, cohorts, forest, calibrations))
+def unseen_strength(held_out: HeldOut, seed: int) -> NDArray[np.float64]:
+    """Give the strength of held-out windows by what was fitted without them, shape (n,).
+
+    Trust, forests and calibrations call the windows that they were fitted on less strange than others. So each of
+    `PARTS` parts of the span is judged by what is fitted on the others; a part is a stretch of time, since a window
+    says much about the next one.
+    """
+    part = (_share_of_span(held_out.keys) * PARTS).astype(np.int64)
+    strengths = np.empty(len(part))
+    for own in (part == number for number in np.unique(part)):
+        trust, forests, calibrations = _tails(held_out.where(~own if not own.all() else own), seed)
+        judged = held_out.where(own)
+        strengths[own] = strength(_vectors(trust, judged), judged.cohorts, forests, calibrations)
+    return strengths
+
+
+def _share_of_span(keys: pl.DataFrame) -> NDArray[np.float64]:
+    """Give how much of the span lies before each window, shape (n,), in [0, 1)."""
+    moments = keys["window_start"].dt.epoch("s").to_numpy()
+    span = moments.max() - moments.min() + WINDOW.total_seconds()
+    return np.asarray((moments - moments.min()) / span, dtype=np.float64)
+
+
+def _tails(held_out: HeldOut, seed: int) -> Tails:
+    trust, cohorts = Trust.measure(held_out.bits), held_out.cohorts
+    vectors = _vectors(trust, held_out)
+    forests = CohortForests.fit(vectors, cohorts, seed=seed)
+    return (
+        trust,
+        forests,
+        {
+            "forest": TailCalibration.fit(forests.score(vectors, cohorts), cohorts),
+            "sum": TailCalibration.fit(summed(vectors), cohorts),
+        },
+    )
+
+
+def _vectors(trust: Trust, held_out: HeldOut) -> NDArray[np.float64]:
+    return aggregate(rolling_max(held_out.keys, trust.apply(held_out.bits))[0])
+
+
+def _fit(held_out: HeldOut, budget: float, seed: int, unseen: NDArray[np.float64] | None = None) -> Channels:
+    if unseen is None:
+        unseen = unseen_strength(held_out, seed)
+    rate = AlertRate.fit(held_out.keys, unseen)
     thresholds = {name: rate.threshold(budget * times) for name, times in RATES.items()}
-    return Channels(trust, forest, calibrations, rate, thresholds)
+    return Channels(*_tails(held_out, seed), rate, thresholds)
 
 
 def count_runs(keys: pl.DataFrame) -> int:
@@ -196,23 +241,51 @@ def count_runs(keys: pl.DataFrame) -> int:
     return int((gaps["gap"].is_null() | (gaps["gap"] - WINDOW >= GAP)).sum())
 
 
-def _report(windows: Windows, held_out: HeldOut, channels: Channels, budget: float, seed: int) -> dict[str, Any]:
+def _report(
+    windows: Windows,
+    held_out: HeldOut,
+    channels: Channels,
+    unseen: NDArray[np.float64],
+    *,
+    budget: float,
+    seed: int,
+) -> dict[str, Any]:
     evidence = Evidence(held_out.keys, held_out.bits, pl.DataFrame(), pl.DataFrame())
-    bits = channels.bits(evidence)
-    days = held_out.keys["window_start"].n_unique() * (WINDOW / timedelta(days=1))
-    strange = held_out.keys.filter(pl.Series(bits >= channels.thresholds["high"]))
     return {
         "workloads": windows.values["workload"].n_unique(),
         "windows": len(windows.values),
         "held_out_windows": len(held_out.keys),
-        "held_out_alerts_a_day": round(count_runs(strange) / max(days, 1e-3), 2),
-        "alert_budget_a_day": budget,
+        "alerts_a_day": _rates(held_out.keys, channels.alert_rate.bits(unseen), channels.thresholds, budget),
         "injected_found": round(_injected(evidence, channels, seed), 3),
         "believed_of_ten_bits": {
             name: round(float(channels.trust.column(position, np.array([10.0]))[0]), 1)
             for position, name in enumerate(specs())
         },
     }
+
+
+def _rates(
+    keys: pl.DataFrame, bits: NDArray[np.float64], thresholds: dict[Severity, float], budget: float
+) -> dict[str, dict[str, float]]:
+    """Give for each severity the alerts a day that were promised, and those of held-out windows judged unseen.
+
+    Those of the latest third stand beside the whole: where they are many more, the fleet has drifted from what was
+    learnt, or something goes on.
+    """
+    latest = _share_of_span(keys) >= 2 / 3
+    return {
+        name: {
+            "promised": budget * RATES[name],
+            "held_out": _runs_a_day(keys, bits >= threshold),
+            "latest_third": _runs_a_day(keys.filter(pl.Series(latest)), bits[latest] >= threshold),
+        }
+        for name, threshold in thresholds.items()
+    }
+
+
+def _runs_a_day(keys: pl.DataFrame, strange: NDArray[np.bool_]) -> float:
+    days = keys["window_start"].n_unique() * (WINDOW / timedelta(days=1))
+    return round(count_runs(keys.filter(pl.Series(strange))) / max(days, 1e-3), 2)
 
 
 def _injected(evidence: Evidence, channels: Channels, seed: int, tries: int = 500) -> float:

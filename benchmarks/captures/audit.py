@@ -30,7 +30,7 @@ from features.protocols import RecordError, specs
 from features.sources.kubernetes_audit import source
 from features.windows import WINDOW, Windows, extract
 from models.aggregates import aggregate
-from models.detector import summed
+from models.channels import summed
 
 PATH = LABELLED / "k8saudit-panther" / "k8s_labelled.jsonl"
 FOLDS = 5

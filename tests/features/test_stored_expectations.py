@@ -7,10 +7,10 @@ from polars.testing import assert_frame_equal
 
 from features.baselines import learn
 from features.evidence import Normal, weigh
-from features.stored_expectations import from_tables, tables_of
 from features.extraction import extract_days
 from features.magnitudes import Magnitudes
 from features.novelty import Novelty
+from features.stored_expectations import from_tables, tables_of
 from features.windows import Windows, merge_windows
 from tests.estates import Estate
 

@@ -39,6 +39,24 @@ def test_the_budget_is_kept_on_days_not_seen(seed: int, run: int) -> None:
     assert 2 / 2.5 <= blocks_a_day(rate.bits(draw()), rate.threshold(2.0)) <= 2 * 2.5
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_attacks_among_the_windows_learnt_leave_the_rate_within_a_factor_of_two(seed: int) -> None:
+    """One window in a hundred is of an attack of six hours, stronger than all else; clean days keep the budget."""
+    rng = np.random.default_rng(seed)
+
+    def draw() -> np.ndarray:
+        return np.repeat(rng.exponential(3.0, WORKLOADS * WINDOWS // 12), 12)
+
+    attacked = draw()
+    for first in rng.choice(len(attacked) // 36, len(attacked) // 3600, replace=False) * 36:
+        attacked[first : first + 36] += 30.0
+    rate = AlertRate.fit(keys(), attacked)
+    clean = draw()
+
+    for budget in (2.0, 10.0, 50.0):
+        assert budget / 2 <= blocks_a_day(rate.bits(clean), rate.threshold(budget)) <= budget * 2
+
+
 def test_bits_rise_without_end() -> None:
     """A stronger window always has more bits, far beyond the strongest one learnt."""
     strength = np.random.default_rng(1).exponential(3.0, WORKLOADS * WINDOWS)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from features.protocols import specs
 from models.aggregates import aggregate
 from models.attribution import attribute, suppliers
+from models.cohort_forests import CohortForests
 from models.flat_forest import FlatForest
 from models.forest import fit_forest
 
@@ -28,7 +29,8 @@ def test_credits_add_up_to_the_path_that_is_scored(forest: FlatForest, seed: int
     """Expected path length less all credits is the path length that the score is made of."""
     believed = evidence(seed, 5)
 
-    for told, score in zip(attribute(forest, believed), forest.score(aggregate(believed)), strict=True):
+    attributions = attribute(CohortForests(forest, {}), believed, np.full(5, "shop"))
+    for told, score in zip(attributions, forest.score(aggregate(believed)), strict=True):
         assert told.path_length == pytest.approx(told.expected_path_length - sum(told.credit.values()), abs=1e-9)
         assert score == pytest.approx(np.exp2(-told.path_length * forest.trees.count / forest._scale))
 
@@ -50,8 +52,18 @@ def test_the_strange_feature_gets_the_credit(forest: FlatForest) -> None:
     believed = np.zeros((1, len(specs())))
     believed[0, 7] = 60.0
 
-    (told,) = attribute(forest, believed)
+    (told,) = attribute(CohortForests(forest, {}), believed, np.array(["shop"]))
 
     name = list(specs())[7]
     assert told.credit[name] == max(told.credit.values())
     assert told.credit[name] > 0
+
+
+def test_a_window_is_attributed_by_the_forest_of_its_cohort(forest: FlatForest) -> None:
+    """A cohort with a forest of its own is told by that one, any other by the fleet's, in the order given."""
+    other = fit_forest(aggregate(evidence(1, 500)), seed=1, n_trees=50)
+    believed = evidence(2, 3)
+
+    told = attribute(CohortForests(forest, {"ci": other}), believed, np.array(["shop", "ci", "shop"]))
+
+    assert [one.expected_path_length for one in told] == [each.expected_path_length for each in (forest, other, forest)]

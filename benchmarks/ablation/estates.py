@@ -1,0 +1,83 @@
+"""Made-up estates of the development split, as evidence: what was held out while learning, and what was watched."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchmarks.peers.outliers import isolation_forest
+from features.baselines import learn
+from features.evidence import Normal, weigh
+from features.extraction import closed_until, extract_days
+from features.windows import merge_windows
+from models.training import held_out_evidence
+from models.trust import Trust
+from service.emulation.estate.__main__ import run
+from service.emulation.estate.ids import parse_iso
+from service.emulation.estate.world import Options
+from service.emulation.labels import Labels, read_labels
+from service.emulation.splits import Purpose, Split
+from service.jobs.validate import BY_TURNS, START, ingested
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Windows and their evidence, (n, features): as it claims, and as far as it is believed."""
+
+    keys: pl.DataFrame
+    claimed: Matrix
+    believed: Matrix
+
+    @property
+    def cohorts(self) -> NDArray[np.str_]:
+        """Cohort of each window."""
+        return self.keys["cohort"].to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Estate:
+    """An estate with its ground truth; `peer` is what a default forest on raw values says of the watched windows."""
+
+    labels: Labels
+    held_out: Part
+    watched: Part
+    peer: Matrix
+
+
+def estates(seeds: Iterable[int], workloads: int, flows: int) -> Iterator[Estate]:
+    """Write, learn and weigh one estate a seed."""
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder)
+            run(
+                Options(out, parse_iso(START), 9, 7, workloads, flows, seed, split=Split.DEVELOPMENT, variants=BY_TURNS)
+            )
+            yield read(out)
+
+
+def read(folder: Path) -> Estate:
+    """Learn the first days of an estate, and weigh the others."""
+    labels = read_labels(folder, Purpose.TUNING)
+    lake, watch = ingested(folder, lambda _step, _share: None), datetime.fromisoformat(labels.watch)
+    until = closed_until(lake)
+    if until is None:
+        raise SystemExit("the estate is empty")
+    learnt = merge_windows(list(extract_days(lake, datetime.fromisoformat(START), watch)))
+    watched = merge_windows(list(extract_days(lake, watch, until)))
+    since = learnt.values["window_start"].min()
+    held = held_out_evidence(learnt, since, watch)  # type: ignore[arg-type] -- the column holds times
+    seen = weigh(watched, Normal.of(learn(learnt, since, watch)))  # type: ignore[arg-type]
+    trust = Trust.measure(held.bits)
+    return Estate(
+        labels,
+        Part(held.keys, held.bits, trust.apply(held.bits)),
+        Part(seen.keys, seen.bits, trust.apply(seen.bits)),
+        isolation_forest(learnt, watched),
+    )
