@@ -71,6 +71,14 @@ def test_text_between_documents_is_set_aside_line_by_line() -> None:
     assert malformed(content) == [(1, "not JSON"), (3, "not JSON"), (5, "not JSON")]
 
 
+@pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80"])
+def test_bytes_that_are_no_utf8_cost_one_line(bad: bytes) -> None:
+    """A name in another encoding, or a damaged byte, sets its own line aside and never ends the run."""
+    content = b'{"a":1}\n{"a":"' + bad + b'"}\n{"' + bad + b'":2}\n{"a":3}\n'
+    assert records(content) == [{"a": 1}, {"a": 3}]
+    assert [line for line, _ in malformed(content)] == [2, 3]
+
+
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_line_broken_off_in_the_middle_does_not_take_the_next_along(cut: int) -> None:
     """Wherever a line is cut, exactly it is lost."""
