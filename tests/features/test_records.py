@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.documents import LARGEST_DOCUMENT, Malformed
-from features.records import RecordFile, RecordReader, expand
+from features.records import RecordFile, RecordReader, expand, in_blocks
 
 GOOD = [{"a": 1, "b": {"c": [1, 2, {"d": "}]"}]}}, {"a": 2, "quote": 'say "{" and \\'}, {"a": 3}]
 
 
 def read(content: bytes) -> list[tuple[int, object]]:
-    return list(RecordReader().read(io.BytesIO(content).readline))
+    return list(RecordReader().read(in_blocks(io.BytesIO(content)), lambda *_: None))
 
 
 def records(content: bytes) -> list[object]:
@@ -207,7 +207,7 @@ def test_deep_nesting_is_set_aside() -> None:
 @given(st.binary(max_size=400))
 def test_no_bytes_make_the_reader_fail(content: bytes) -> None:
     """Whatever a file holds, reading gives records and things set aside, never an error."""
-    for line, outcome in RecordReader().read(io.BytesIO(b'{"a":1}\n' + content + b'\n{"a":2}\n').readline):
+    for line, outcome in read(b'{"a":1}\n' + content + b'\n{"a":2}\n'):
         assert line >= 1
         assert isinstance(outcome, dict | Malformed)
 
