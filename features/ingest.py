@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import polars_hash as plh
 
-from features.documents import Malformed, decode_line
+from features.documents import JsonDocuments, Malformed, decode_line
 from features.envelopes import unwrap
 from features.events import conform, frame
 from features.protocols import Record, RecordError, Row, Source, sources
@@ -163,6 +163,9 @@ class _Router:
         for line, piece in told.left:
             if (record := decode_line(piece)) is not None:
                 self._parse(line, told.source, record)
+            else:
+                for _, outcome in JsonDocuments().feed(line, piece):
+                    self.take(line, outcome)
         events = told.events.with_columns(
             source=pl.lit(told.source.name),
             host=pl.lit(self._host, pl.String),

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import msgspec
 import polars as pl
 
+from features.documents import decode_line
 from features.protocols import Source
 from features.shapes import Shape, decodes_alike
 
@@ -31,7 +31,7 @@ class Run(NamedTuple):
 
     source: Columnar
     shape: Shape
-    records: Sequence[msgspec.Struct]
+    frame: pl.DataFrame
     pieces: Sequence[bytes]
 
 
@@ -39,7 +39,7 @@ class Run(NamedTuple):
 class _Held:
     source: Columnar
     lines: list[int] = field(default_factory=list)
-    records: list[msgspec.Struct] = field(default_factory=list)
+    parts: list[pl.DataFrame] = field(default_factory=list)
     pieces: list[bytes] = field(default_factory=list)
 
 
@@ -58,8 +58,6 @@ class Runs:
         self._held: dict[Shape, _Held] = {}
         self._latest: Shape | None = None
         self._pause = self._waiting = 0
-        self._block: Sequence[bytes] = ()
-        self._plain = False
 
     def __len__(self) -> int:
         return sum(len(held.lines) for held in self._held.values())
@@ -72,13 +70,11 @@ class Runs:
         if self._waiting:
             self._waiting -= 1
             return None
-        if pieces is not self._block:
-            self._block, self._plain = pieces, decodes_alike(b"".join(pieces))
-        if self._plain:
-            for shape in sorted(source.shapes, key=lambda shape: shape is not self._latest):
-                if records := shape.run(pieces, at, most):
-                    self._latest, self._pause = shape, 0
-                    return Run(source, shape, records, pieces[at : at + len(records)])
+        for shape in sorted(source.shapes, key=lambda shape: shape is not self._latest):
+            if records := shape.run(pieces, at, most):
+                self._latest, self._pause = shape, 0
+                # at once: in a whole batch of records, each would have left the processor's cache
+                return Run(source, shape, shape.frame(records), pieces[at : at + len(records)])
         self._waiting, self._pause = self._pause, min(2 * self._pause + 1, _LONGEST_PAUSE)
         return None
 
@@ -86,13 +82,17 @@ class Runs:
         """Keep a run whose first line has this number."""
         held = self._held.setdefault(run.shape, _Held(run.source))
         held.lines += range(line, line + len(run.pieces))
-        held.records += run.records
+        held.parts.append(run.frame)
         held.pieces += run.pieces
 
     def release(self) -> Iterator[Told]:
         """Give out what was held, as events."""
         taken, self._held = self._held, {}
         for shape, held in taken.items():
-            events = shape.events(shape.frame(held.records)).with_columns(pl.Series("line", held.lines, pl.Int64))
+            events = shape.events(pl.concat(held.parts, rechunk=True))
+            events = events.with_columns(pl.Series("line", held.lines, pl.Int64))
+            if not decodes_alike(b"".join(held.pieces)):
+                whole = pl.Series([decode_line(piece) is not None for piece in held.pieces])
+                events = events.with_columns(fits=pl.col("fits") & whole)
             left = events.select((~pl.col("fits")).arg_true()).to_series()
             yield Told(held.source, events.filter("fits"), [(held.lines[n], held.pieces[n]) for n in left])

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from features.fields import LARGEST, LATEST, address_or_none, moment
@@ -15,7 +16,9 @@ from features.protocols import RecordError
 _BRACE = ord("{")
 # The decoder skips a field that no shape names without looking closely: numbers that no double holds, and bytes that
 # are no UTF-8, would pass here and be refused where every field is decoded.
-_BEYOND_DOUBLE = r"[0-9]{300}|[:,\[\s][-0-9.]+[eE]\+?[0-9]{2}"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"^{_OCTET}(?:\.{_OCTET}){{3}}$"  # written so, an address is canonical already
+_EXPONENT = r"[0-9.][eE]\+?[0-9]+[,\]}\s]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,19 @@ def decodes_alike(text: bytes) -> bool:
         whole = text.decode()
     except UnicodeDecodeError:
         return False
-    return not pl.Series([whole]).str.contains(_BEYOND_DOUBLE).item()
+    return not (_has_long_number(text) or pl.Series([whole]).str.contains(_EXPONENT).item())
+
+
+def _has_long_number(text: bytes) -> bool:
+    """Look at every 16th byte: a number that no double holds has 309 digits and more, so 19 looks in a row find digits."""
+    others = np.flatnonzero(np.frombuffer(text, np.uint8)[::16] - ord("0") > 9)
+    return bool(np.diff(others, prepend=-1, append=len(text) // 16 + 1).max() > 18)
 
 
 def canonical(column: pl.Series) -> pl.Series:
     """Write addresses in their canonical form; null where there is none."""
+    if column.str.contains(_IPV4).all():
+        return column
     distinct = column.drop_nulls().unique()
     return column.replace_strict(
         distinct, [address_or_none(value) for value in distinct], default=None, return_dtype=pl.String()

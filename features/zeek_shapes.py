@@ -9,9 +9,13 @@ from features.fields import LARGEST
 from features.shapes import (
     ABSENT,
     NEEDED_TEXT,
+    NEEDED_TRUTH,
+    NEEDED_WHOLE,
     NUMBER,
     PORT,
+    STATUS,
     TEXT,
+    TEXTS,
     TIME,
     WHOLE,
     Field,
@@ -30,6 +34,39 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "orig_bytes": WHOLE,
         "resp_bytes": WHOLE,
         "duration": NUMBER,
+    },
+    "dns": {
+        "conn_state": ABSENT,
+        "trans_id": NEEDED_WHOLE,
+        "query": NEEDED_TEXT,
+        "qtype_name": TEXT,
+        "rcode_name": TEXT,
+        "answers": TEXTS,
+    },
+    "http": {
+        "conn_state": ABSENT,
+        "trans_id": ABSENT,
+        "call_id": ABSENT,
+        "trans_depth": NEEDED_WHOLE,
+        "method": NEEDED_TEXT,
+        "host": TEXT,
+        "uri": TEXT,
+        "user_agent": TEXT,
+        "status_code": STATUS,
+        "request_body_len": WHOLE,
+        "response_body_len": WHOLE,
+    },
+    "ssl": {
+        "conn_state": ABSENT,
+        "trans_id": ABSENT,
+        "trans_depth": ABSENT,
+        "established": NEEDED_TRUTH,
+        "server_name": TEXT,
+        "version": TEXT,
+        "ja3": TEXT,
+        "ja4": TEXT,
+        "next_protocol": TEXT,
+        "alpn": TEXT,
     },
 }
 
@@ -83,6 +120,47 @@ def _flow(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _dns(records: pl.DataFrame) -> pl.DataFrame:
+    said = pl.col("answers").list.eval(pl.element().filter(pl.element() != ""))
+    return records.with_columns(
+        text("query").str.to_lowercase(),
+        text("qtype_name").alias("qtype"),
+        text("rcode_name").alias("rcode"),
+        pl.lit("dns").alias("kind"),
+        answers=said.fill_null([]),
+        fits=pl.col("fits") & is_ascii(pl.col("query")),
+    ).with_columns(record_id=_identity("dns", "trans_id", "query", "qtype"))
+
+
+def _http(records: pl.DataFrame) -> pl.DataFrame:
+    host = text("host").str.to_lowercase()
+    one_colon = host.str.count_matches(":", literal=True) == 1
+    return records.with_columns(
+        text("method"),
+        text("uri"),
+        text("user_agent"),
+        pl.lit("http").alias("kind"),
+        server_name=pl.when(one_colon).then(host.str.extract("^([^:]*):")).otherwise(host),
+        status="status_code",
+        bytes_out="request_body_len",
+        bytes_in="response_body_len",
+        fits=pl.col("fits") & is_ascii(pl.col("host")),
+    ).with_columns(record_id=_identity("http", "trans_depth", "method", "uri"))
+
+
+def _tls(records: pl.DataFrame) -> pl.DataFrame:
+    return records.with_columns(
+        text("server_name").str.to_lowercase(),
+        text("ja3"),
+        text("ja4"),
+        text("version").alias("tls_version"),
+        pl.coalesce(text("next_protocol"), text("alpn")).alias("alpn"),
+        pl.lit("tls").alias("kind"),
+        record_id=_identity("tls"),
+        fits=pl.col("fits") & is_ascii(pl.col("server_name")),
+    )
+
+
 def _possible(seconds: pl.Expr) -> pl.Expr:
     return seconds.is_between(0, LARGEST, closed="left").fill_null(value=True)
 
@@ -92,5 +170,10 @@ def _identity(kind: str, *parts: str) -> pl.Expr:
     return pl.concat_str([pl.col("uid"), pl.lit(kind), *columns], separator=" ")
 
 
-_LOGS: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = {"conn": _flow}
+_LOGS: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
+    "conn": _flow,
+    "dns": _dns,
+    "http": _http,
+    "ssl": _tls,
+}
 SHAPES = tuple(shape(log, separator) for separator in "._" for log in _LOGS)
