@@ -65,7 +65,7 @@ class RecordFile:
 
     def read(self, take_run: TakeRun) -> Iterator[Taken]:
         """Read records, and runs of them where `take_run` makes one of the lines that begin at a position."""
-        with io.BufferedReader(io.FileIO(self.path), _BLOCK) as raw:
+        with cast("io.BufferedReader", self.path.open("rb", _BLOCK)) as raw:
             self._raw = raw
             start = raw.peek(4)
             for magic, what in _NOT_TEXT.items():
