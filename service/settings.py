@@ -56,6 +56,20 @@ class Settings:
         _at_least(0.001, 10_000),
     )
     history_days: int = _setting(30, "Days of telemetry that `refresh` learns from.", _at_least(1, 3650))
+    keep_network_days: int = _setting(
+        0,
+        "Days that flows, DNS, TLS and HTTP stay in the lake, back from its latest event; 0 keeps them for ever.",
+        _at_least(0, 36_500),
+    )
+    keep_system_days: int = _setting(
+        0,
+        "Days that pulls, container lives, configurations and audit events stay in the lake; 0 keeps them for ever. "
+        "Traffic finds its workload through them: keep them for longer than the traffic.",
+        _at_least(0, 36_500),
+    )
+    keep_application_days: int = _setting(
+        0, "Days that logs and other tools' alerts stay in the lake; 0 keeps them for ever.", _at_least(0, 36_500)
+    )
     executor: str = _setting(
         "local", "Where heavy work runs: `local` (all cores of this machine) or `dask`.", _one_of("local", "dask")
     )
