@@ -31,7 +31,7 @@ class Field:
     annotation
         Type in msgspec's terms; a value of any other leaves the record to its source.
     dtype
-        Type of the column; None if the field is only looked at, and `TIME` gives microseconds since 1970.
+        Type of the column; None if the field is only looked at, and `TIME` gives microseconds since 1970, -1 if it is none.
     default
         Value if the field is absent; without one, the record is left to its source.
     """
@@ -146,17 +146,17 @@ def is_ascii(column: pl.Expr) -> pl.Expr:
 
 
 def _micros(values: list[float | str]) -> pl.Series:
-    """Turn times into microseconds since 1970, null where they are none (see `fields.moment`)."""
+    """Turn times into microseconds since 1970, -1 where they are none (see `fields.moment`)."""
     try:
-        seconds = pl.Series(values, dtype=pl.Float64(), strict=True)
+        seconds = pl.Series(values, dtype=pl.Float64(), strict=True).to_numpy()
     except TypeError:  # not all are numbers
-        return pl.Series([_moment_or_none(value) for value in values], dtype=pl.Int64())
-    micros = (seconds * 1_000_000).round(mode="half_to_even")
-    return micros.set(~micros.is_between(0, LATEST, closed="left"), None).cast(pl.Int64())
+        return pl.Series([_moment(value) for value in values], dtype=pl.Int64())
+    micros = np.rint(seconds * 1_000_000)  # to the even one, as Python rounds
+    return pl.Series(np.where((micros >= 0) & (micros < LATEST), micros, -1).astype(np.int64))
 
 
-def _moment_or_none(value: float | str) -> int | None:
+def _moment(value: float | str) -> int:
     try:
         return moment(value, "ts")
     except RecordError:
-        return None
+        return -1

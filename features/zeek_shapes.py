@@ -104,8 +104,8 @@ def _connections(records: pl.DataFrame) -> pl.DataFrame:
         pl.col("orig_p").alias("src_port"),
         pl.col("resp_p").alias("dst_port"),
         pl.col("proto").str.to_lowercase(),
-        fits=is_ascii(pl.col("proto")),
-    ).with_columns(fits=pl.col("fits") & pl.all_horizontal(pl.col("ts", "uid", "src_ip", "dst_ip").is_not_null()))
+        fits=is_ascii(pl.col("proto")) & (pl.col("ts") >= 0),
+    ).with_columns(fits=pl.col("fits") & pl.all_horizontal(pl.col("uid", "src_ip", "dst_ip").is_not_null()))
 
 
 def _flow(records: pl.DataFrame) -> pl.DataFrame:
