@@ -1,4 +1,4 @@
-"""The store of normalised events: Parquet files by day, each written once and never changed."""
+"""The store of normalised events: Parquet files by day and class, each written once and never changed."""
 
 import fcntl
 import hashlib

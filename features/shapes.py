@@ -31,7 +31,7 @@ class Field:
     annotation
         Type in msgspec's terms; a value of any other leaves the record to its source.
     dtype
-        Type of the column; None if the field is only looked at, and `TIME` gives microseconds since 1970, -1 if it is none.
+        Type of the column; None if the field is only looked at. `TIME` gives microseconds since 1970, -1 for no time.
     default
         Value if the field is absent; without one, the record is left to its source.
     """
