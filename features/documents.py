@@ -16,6 +16,7 @@ _SHORTEST_CUT = LARGEST_DOCUMENT // 4  # pieces of UTF-16 are counted in charact
 BLANK = b" \t\r\n\x00\x1e"  # crashes leave zero bytes, RFC 7464 puts a record separator before each document
 
 _decode = msgspec.json.Decoder().decode
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
 _QUOTE = ord('"')
 _PARTNER = {ord("}"): ord("{"), ord("]"): ord("[")}
@@ -142,7 +143,7 @@ class JsonDocuments:
         line, first = self._pending[0]
         try:
             decoded = _decode(b"".join(piece for _, piece in self._pending))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             return line, Malformed.of(first, str(error))
         return line, decoded if isinstance(decoded, dict) else Malformed.of(first, "not a JSON object")
 
@@ -194,6 +195,6 @@ def decode_line(raw: bytes) -> Record | None:
     """Decode a line that is exactly one JSON object; none if it is anything else."""
     try:
         decoded = _decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         return None
     return decoded if isinstance(decoded, dict) else None

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address
-from math import isfinite
 from typing import Any
 
 from features.protocols import RecordError
 
-_LARGEST = 2**63 - 1
-_LATEST = 4_102_444_800_000_000  # 2100-01-01T00:00:00Z; beyond it lie broken clocks, each with a day of its own
+LARGEST = 2**63 - 1
+LATEST = 4_102_444_800_000_000  # 2100-01-01T00:00:00Z; beyond it lie broken clocks, each with a day of its own
+_FAR = 2**33  # seconds: beyond `LATEST`, and far from where arithmetic overflows
 _BRACKETED = re.compile(r"\[([^\]]+)\](?::\d+)?")
 
 
@@ -65,7 +65,7 @@ def strings(value: object, field: str) -> list[str]:
     return [item for item in items(value, field) if isinstance(item, str) and item]
 
 
-def whole(value: object, field: str, largest: int = _LARGEST) -> int | None:
+def whole(value: object, field: str, largest: int = LARGEST) -> int | None:
     """Take a number of things, 0 to `largest`; decimal strings and whole floats are numbers too.
 
     Raises
@@ -106,7 +106,7 @@ def number(value: object, field: str) -> float | None:
     RecordError
         If it is anything else.
     """
-    if type(value) is float and 0 <= value <= _LARGEST:
+    if type(value) is float and 0 <= value <= LARGEST:
         return value
     if value is None or value == "":
         return None
@@ -117,7 +117,7 @@ def number(value: object, field: str) -> float | None:
             raise RecordError(f"{field} is not a number") from None
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise RecordError(f"{field} is not a number")
-    if not 0 <= value <= _LARGEST:
+    if not 0 <= value <= LARGEST:
         raise RecordError(f"{field} is {value}, outside what can be")
     return float(value)
 
@@ -135,14 +135,19 @@ def moment(value: object, field: str) -> int:
         If it is no time, or one before 1970 or after 2099.
     """
     if type(value) is float or type(value) is int:
-        micros = round(value * 1_000_000) if isfinite(value) else -1
+        micros = _micros(value)
     elif isinstance(value, str) and value:
         micros = _parsed(value, field)
     else:
         raise RecordError(f"{field} is missing" if value in (None, "") else f"{field} is not a time")
-    if 0 <= micros < _LATEST:
+    if 0 <= micros < LATEST:
         return micros
     raise RecordError(f"{field} is {value}, outside 1970 to 2099")
+
+
+def _micros(seconds: float) -> int:
+    """Round to microseconds; -1 for what is no time at all, among it what would overflow."""
+    return round(seconds * 1_000_000) if -1 < seconds < _FAR else -1
 
 
 def _parsed(value: str, field: str) -> int:
@@ -153,7 +158,7 @@ def _parsed(value: str, field: str) -> int:
             seconds = float(value)
         except ValueError:
             raise RecordError(f"{field} is not a time: {value[:40]}") from None
-        return round(seconds * 1_000_000) if isfinite(seconds) else -1
+        return _micros(seconds)
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
     return round(parsed.timestamp() * 1_000_000)

@@ -7,11 +7,12 @@ from pathlib import Path
 import polars as pl
 import polars_hash as plh
 
-from features.documents import Malformed
+from features.documents import JsonDocuments, Malformed, decode_line
 from features.envelopes import unwrap
-from features.events import frame
+from features.events import conform, frame
 from features.protocols import Record, RecordError, Row, Source, sources
 from features.records import RecordFile, expand
+from features.runs import Columnar, Run, Runs, Told
 
 _DEEPEST_ENVELOPE = 4
 _SHOWN_KEYS = 8
@@ -74,7 +75,7 @@ def read_events(
     only = _named(source)
     files = expand(_existing(paths))
     for path in files:
-        yield from _read_file(path, _Router(only, host, path.name, str(path)), batch_rows)
+        yield from _read_file(path, _Router(only, host, path.name, str(path), batch_rows))
 
 
 def events_from_records(
@@ -108,13 +109,15 @@ def _existing(paths: Sequence[Path]) -> list[Path]:
     return list(paths)
 
 
-def _read_file(path: Path, router: "_Router", batch_rows: int) -> Iterator[Batch]:
+def _read_file(path: Path, router: "_Router") -> Iterator[Batch]:
     file, before, size = RecordFile(path), 0, 0
     try:
-        for line, outcome in file:
-            router.take(line, outcome)
-            full = len(router.rows) >= batch_rows or len(router.rejects) >= batch_rows
-            if full or file.size - size >= _BATCH_BYTES:
+        for line, outcome in file.read(router.take_run):
+            if isinstance(outcome, Run):
+                router.runs.hold(line, outcome)
+            else:
+                router.take(line, outcome)
+            if router.room <= 0 or file.size - size >= _BATCH_BYTES:
                 yield router.batch(file.consumed() - before)
                 before, size = file.consumed(), file.size
     except OSError as error:
@@ -125,17 +128,50 @@ def _read_file(path: Path, router: "_Router", batch_rows: int) -> Iterator[Batch
 class _Router:
     """Gives each record to the source that knows it and gathers rows and rejects."""
 
-    def __init__(self, only: Source | None, host: str | None, name: str, path: str) -> None:
-        self._only, self._host, self._name, self._path = only, host, name, path
+    def __init__(self, only: Source | None, host: str | None, name: str, path: str, most: int = 0) -> None:
+        self._only, self._host, self._name, self._path, self._most = only, host, name, path, most
         self._latest: Source | None = only
-        self.rows: list[Row] = []
-        self.rejects: list[Reject] = []
+        self.runs = Runs()
+        self._rows: list[Row] = []
+        self._lines: list[int] = []
+        self._rejects: list[Reject] = []
+
+    @property
+    def room(self) -> int:
+        """How many more events, or rejects, this batch may hold."""
+        return self._most - max(len(self._rows) + len(self.runs), len(self._rejects))
+
+    def take_run(self, pieces: Sequence[bytes], at: int) -> Run | None:
+        """Make a run of lines that are alike, if their source reads such together."""
+        latest = self._latest
+        return self.runs.find(latest, pieces, at, self.room) if isinstance(latest, Columnar) else None
 
     def batch(self, read_bytes: int) -> Batch:
         """Give out what was gathered and begin anew."""
-        rows, self.rows = self.rows, []
-        rejects, self.rejects = self.rejects, []
-        return Batch(_identified(rows), rejects, read_bytes, self._path)
+        together = [self._told(told) for told in self.runs.release()]
+        rows = frame(self._rows).with_columns(pl.Series("line", self._lines, pl.Int64))
+        events = pl.concat([rows, *together])
+        rejects = self._rejects
+        self._rows, self._lines, self._rejects = [], [], []
+        if together:
+            events = events.sort("line", maintain_order=True)
+            rejects.sort(key=lambda reject: reject.line)
+        return Batch(_identified(events.drop("line")), rejects, read_bytes, self._path)
+
+    def _told(self, told: Told) -> pl.DataFrame:
+        """Complete the events of runs, and take the lines that did not fit one by one."""
+        for line, piece in told.left:
+            if (record := decode_line(piece)) is not None:
+                self._parse(line, told.source, record)
+            else:
+                for _, outcome in JsonDocuments().feed(line, piece):
+                    self.take(line, outcome)
+        events = told.events.with_columns(
+            source=pl.lit(told.source.name),
+            host=pl.lit(self._host, pl.String),
+            raw_ref=pl.concat_str(pl.lit(f"{self._name}:"), pl.col("line")),
+        )
+        return conform(events).with_columns(events["line"])
 
     def take(self, line: int, outcome: Record | Malformed, depth: int = 0) -> None:
         """Parse one record, or what lies in it if it is an envelope."""
@@ -180,15 +216,15 @@ class _Router:
             row["source"], row["raw_ref"] = source.name, ref
             if position:
                 row["record_id"] = f"{row['record_id']} #{position}"
-        self.rows += rows
+        self._rows += rows
+        self._lines += [line] * len(rows)
 
     def _reject(self, line: int, reason: str, text: str) -> None:
-        self.rejects.append(Reject(self._path, line, reason, text))
+        self._rejects.append(Reject(self._path, line, reason, text))
 
 
-def _identified(rows: list[Row]) -> pl.DataFrame:
-    """Build the frame and fill `event_id`: the same for the same record on every machine and in every version."""
-    events = frame(rows)
+def _identified(events: pl.DataFrame) -> pl.DataFrame:
+    """Fill `event_id`: the same for the same record on every machine and in every version."""
     identity = pl.concat_str(
         [
             pl.col("source"),

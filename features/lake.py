@@ -1,35 +1,46 @@
-"""The store of normalised events: Parquet files by day, each written once and never changed."""
+"""The store of normalised events: Parquet files by day and class, each written once and never changed."""
 
 import fcntl
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import polars as pl
 
-from features.events import EVENT_SCHEMA, conform
+from features.events import EVENT_SCHEMA, KINDS, conform
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = 86_400_000_000
-MOST_SMALL_FILES = 64  # of one day; an intake that adds a few events at a time would leave a file for each
-_SMALL = 8 * 2**20
+MOST_SMALL_FILES = 64  # of one class and day; an intake that adds a few events at a time would leave a file for each
+MOST_ROWS = 250_000  # of one file: what a task holds in memory
+_SMALL = 2**20  # bytes; the ids of a full file, which do not compress, take twice that
+
+NETWORK, SYSTEM, APPLICATION = "network", "system", "application"
+CLASSES: Final[Mapping[str, str]] = {
+    kind: NETWORK if kind in {"flow", "dns", "tls", "http"} else APPLICATION if kind in {"log", "alert"} else SYSTEM
+    for kind in KINDS
+}
 
 
 class _File(NamedTuple):
-    """A file of the lake; its name carries the times of its first and last event, in microseconds since 1970."""
+    """A file of the lake; its name carries its class and the times of its first and last event (µs since 1970)."""
 
+    kept: str | None
     first: int
     last: int
     path: Path
 
 
 class Lake:
-    """Events under one directory, `date=YYYY-MM-DD/FIRST-LAST-CONTENT.parquet`.
+    """Events under one directory, `date=YYYY-MM-DD/CLASS-FIRST-LAST-CONTENT.parquet`.
+
+    The class is that of the event's kind: each is read, and kept, for another span. A file from before there were
+    classes names none; it is read whatever is asked for, until `expire` parts it.
 
     Each event is kept once, by `event_id`. The id is made of the event's time among others, so only files whose
     span of time overlaps the new events can hold duplicates of them; the spans stand in the names. Small files of a
@@ -77,7 +88,8 @@ class Lake:
         first = 0 if since is None else _micros(since)
         last = None if until is None else _micros(until) - 1
         with self._locked("files", fcntl.LOCK_SH):
-            paths = [file.path for file in self._files(first, last)]
+            classes = {None, *(CLASSES.values() if kinds is None else (CLASSES[kind] for kind in kinds))}
+            paths = [file.path for file in self._files(first, last) if file.kept in classes]
             if not paths:
                 return conform(pl.DataFrame()).select(wanted)
             query = _scan(paths)
@@ -99,13 +111,40 @@ class Lake:
 
     def days(self, since: datetime, until: datetime) -> list[datetime]:
         """Give the starts, in UTC, of the days that hold events with `since <= ts < until`."""
-        held = {file.path.parent.name for file in self._files(_micros(since), _micros(until) - 1)}
-        return [datetime.strptime(name, "date=%Y-%m-%d").replace(tzinfo=UTC) for name in sorted(held)]
+        held = {_day(file.path) for file in self._files(_micros(since), _micros(until) - 1)}
+        return [datetime.combine(day, time(), UTC) for day in sorted(held)]
 
     def counts(self) -> dict[str, int]:
         """Count the events of each source."""
         rows = self.read(columns=["source"]).group_by("source").len().sort("source").rows()
         return {str(source): int(count) for source, count in rows}
+
+    def expire(self, keep: Mapping[str, timedelta], now: datetime) -> int:
+        """Remove the days of each class that are over for longer than it is kept.
+
+        Parameters
+        ----------
+        keep
+            Span for each class of `CLASSES`; one that is not named is kept for ever.
+        now
+            Time of the latest day at most. An event from a broken clock that lies in the future expires nothing.
+
+        Returns
+        -------
+        Number of files removed.
+        """
+        with self._locked("append", fcntl.LOCK_EX), self._locked("files", fcntl.LOCK_EX):
+            for directory in self.root.glob("date=*"):
+                _part(directory)
+            over = [
+                path
+                for kept, span in keep.items()
+                for path in self.root.glob(f"date=*/{kept}-*.parquet")
+                if datetime.combine(_day(path) + timedelta(days=1), time(), UTC) <= now - span
+            ]
+            for path in over:
+                path.unlink()
+        return len(over)
 
     def _append_day(self, day: date, events: pl.DataFrame) -> int:
         directory = self.root / f"date={day.isoformat()}"
@@ -114,24 +153,22 @@ class Lake:
         held = [pl.read_parquet(f.path, columns=["event_id"]) for f in _listed(directory) if _overlap(f, first, last)]
         if held:
             events = events.join(pl.concat(held), on="event_id", how="anti", maintain_order="left")
-        if events.is_empty():
-            return 0
         directory.mkdir(mode=0o700, exist_ok=True)
-        _write(events, directory)
-        self._merge_small(directory)
+        for kept, part in _by_class(events):
+            _write_parts(part, directory, kept)
+            self._merge_small(directory, kept)
         return events.height
 
-    def _merge_small(self, directory: Path) -> None:
-        small = [path for path in directory.glob("*.parquet") if path.stat().st_size < _SMALL]
+    def _merge_small(self, directory: Path, kept: str) -> None:
+        small = [path for path in directory.glob(f"{kept}-*.parquet") if path.stat().st_size < _SMALL]
         if len(small) <= MOST_SMALL_FILES:
             return
         try:
             with self._locked("files", fcntl.LOCK_EX | fcntl.LOCK_NB):
                 # killed between the two steps, the events are there twice: reading and the next merge see to that
-                merged = _write(_once(_scan(sorted(small)).collect()), directory)
-                for path in small:
-                    if path != merged:
-                        path.unlink()
+                merged = _write_parts(_once(_scan(sorted(small)).collect()), directory, kept)
+                for path in set(small) - merged:
+                    path.unlink()
         except BlockingIOError:  # somebody reads; a later append will merge
             return
 
@@ -167,19 +204,45 @@ def _once(events: pl.DataFrame) -> pl.DataFrame:
 
 def _listed(directory: Path) -> Iterator[_File]:
     for path in sorted(directory.glob("*.parquet")):
-        first, last, _ = path.stem.split("-")
-        yield _File(int(first), int(last), path)
+        *kept, first, last, _ = path.stem.split("-")
+        yield _File(kept[0] if kept else None, int(first), int(last), path)
+
+
+def _day(path: Path) -> date:
+    return date.fromisoformat(path.parent.name.removeprefix("date="))
+
+
+def _by_class(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    kept = events["kind"].replace_strict(CLASSES, default=SYSTEM, return_dtype=pl.String)
+    for name in kept.unique().sort():
+        yield name, events.filter(kept == name)
+
+
+def _part(directory: Path) -> None:
+    """Rewrite the files of a day that are from before there were classes."""
+    old = [file.path for file in _listed(directory) if file.kept is None]
+    if old:
+        for kept, events in _by_class(_once(_scan(old).collect())):
+            _write_parts(events, directory, kept)
+        for path in old:
+            path.unlink()
 
 
 def _overlap(file: _File, first: int, last: int | None) -> bool:
     return file.last >= first and (last is None or file.first <= last)
 
 
-def _write(events: pl.DataFrame, directory: Path) -> Path:
+def _write_parts(events: pl.DataFrame, directory: Path, kept: str) -> set[Path]:
+    """Write sorted events of one class as files of at most `MOST_ROWS`."""
+    starts = range(0, events.height, MOST_ROWS)
+    return {_write(events[start : start + MOST_ROWS], directory, kept) for start in starts}
+
+
+def _write(events: pl.DataFrame, directory: Path, kept: str) -> Path:
     """Write sorted events as one file, whole or not at all."""
     first, last = events["ts"].to_physical()[0], events["ts"].to_physical()[-1]
     content = hashlib.sha256(events["event_id"].to_numpy().tobytes()).hexdigest()[:16]
-    path = directory / f"{first}-{last}-{content}.parquet"
+    path = directory / f"{kept}-{first}-{last}-{content}.parquet"
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,14 +1,16 @@
-"""Files to decoded records, streamed: one line or one JSON document is in memory at a time."""
+"""Files to decoded records, streamed: half a megabyte of lines, or one JSON document, is in memory at a time."""
 
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 from features.documents import BLANK, LARGEST_DOCUMENT, JsonDocuments, Malformed, Outcome, decode_line
+from features.protocols import Record
+from features.runs import Run
 from features.zeek_tsv import ZeekTable, is_header
 
 _GZIP = b"\x1f\x8b"
@@ -26,7 +28,10 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = LARGEST_DOCUMENT
 _BRACE = ord("{")
 
-ReadLine = Callable[[int], bytes]
+_BLOCK = 1 << 19
+
+Taken = tuple[int, Record | Malformed | Run]
+TakeRun = Callable[[Sequence[bytes], int], Run | None]
 
 
 class RecordFile:
@@ -54,7 +59,13 @@ class RecordFile:
         return self._reader.size
 
     def __iter__(self) -> Iterator[Outcome]:
-        with self.path.open("rb") as raw:
+        for line, outcome in self.read(lambda *_: None):
+            if not isinstance(outcome, Run):
+                yield line, outcome
+
+    def read(self, take_run: TakeRun) -> Iterator[Taken]:
+        """Read records, and runs of them where `take_run` makes one of the lines that begin at a position."""
+        with cast("io.BufferedReader", self.path.open("rb", _BLOCK)) as raw:
             self._raw = raw
             start = raw.peek(4)
             for magic, what in _NOT_TEXT.items():
@@ -62,8 +73,8 @@ class RecordFile:
                     yield 1, Malformed(what, "")
                     return
             try:
-                with _lines(raw) as readline:
-                    yield from self._reader.read(readline)
+                with _blocks(raw) as blocks:
+                    yield from self._reader.read(blocks, take_run)
             except (zlib.error, gzip.BadGzipFile, EOFError) as error:
                 yield self._reader.line, Malformed(f"compressed data are damaged after this line: {error}", "")
             finally:
@@ -71,7 +82,7 @@ class RecordFile:
 
 
 @contextmanager
-def _lines(raw: io.BufferedReader) -> Iterator[ReadLine]:
+def _blocks(raw: io.BufferedReader) -> Iterator[Iterator[list[bytes]]]:
     buffered = raw
     if buffered.peek(2)[:2] == _GZIP:
         buffered = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=raw)), 1 << 18)
@@ -79,13 +90,24 @@ def _lines(raw: io.BufferedReader) -> Iterator[ReadLine]:
     if start[:2] not in _UTF16:
         if start == _UTF8_MARK:
             buffered.read(3)
-        yield buffered.readline
+        yield in_blocks(buffered)
         return
     text = io.TextIOWrapper(buffered, encoding="utf-16", errors="replace", newline="\n")
     try:
-        yield lambda limit: text.readline(limit // 4).encode()
+        yield ([line.encode()] for line in iter(lambda: text.readline(LONGEST_LINE // 4), ""))
     finally:
         text.detach()
+
+
+def in_blocks(stream: io.BufferedIOBase) -> Iterator[list[bytes]]:
+    """Read lines, ends included, some at a time; a line too long to hold comes in pieces of `LONGEST_LINE` bytes."""
+    while block := stream.read1(_BLOCK):
+        pieces = io.BytesIO(block).readlines()
+        cut = b"" if block.endswith(b"\n") else pieces.pop()
+        if pieces:
+            yield pieces
+        if cut:  # apart: reading on may fail, and what came before it counts
+            yield [cut + stream.readline(LONGEST_LINE - len(cut))]
 
 
 class RecordReader:
@@ -94,30 +116,48 @@ class RecordReader:
     def __init__(self) -> None:
         self.line = self.size = 0
         self._documents, self._table = JsonDocuments(), ZeekTable()
+        self._begins_line = True
 
-    def read(self, readline: ReadLine) -> Iterator[Outcome]:
+    def read(self, blocks: Iterable[Sequence[bytes]], take_run: TakeRun) -> Iterator[Taken]:
         """Read records.
 
         Parameters
         ----------
-        readline
-            Gives the next line, its end included, or the next piece of at most so many bytes; empty at the end.
+        blocks
+            Lines, their ends included; a piece without an end is continued by the next.
+        take_run
+            Makes one of as many lines as it can, from a position on; not asked while a document is underway.
         """
-        documents = self._documents
-        begins_line = True
-        while piece := readline(LONGEST_LINE):
-            self.line += begins_line
-            self.size += len(piece)
-            underway = documents.underway
-            if begins_line and not underway and piece[0] == _BRACE and (record := decode_line(piece)) is not None:
-                yield self.line, record  # by far the most frequent case
-                continue
-            if begins_line and not underway and (is_header(piece) or (self._table.ready and piece[0] != _BRACE)):
-                yield from self._tabular(piece)
-            elif begins_line or underway:
-                yield from documents.feed(self.line, piece)
-            begins_line = piece.endswith(b"\n")
-        yield from documents.close()
+        for pieces in blocks:
+            at = 0
+            while at < len(pieces):
+                run = take_run(pieces, at) if self._begins_line and not self._documents.underway else None
+                if run is None:
+                    yield from self._take(pieces[at])
+                    at += 1
+                else:
+                    yield self.line + 1, run
+                    at += len(run.pieces)
+                    self._pass_over(run.pieces)
+        yield from self._documents.close()
+
+    def _pass_over(self, pieces: Sequence[bytes]) -> None:
+        self.line += len(pieces)
+        self.size += sum(map(len, pieces))
+        self._begins_line = pieces[-1].endswith(b"\n")
+
+    def _take(self, piece: bytes) -> Iterator[Outcome]:
+        documents, begins_line = self._documents, self._begins_line
+        self.line += begins_line
+        self.size += len(piece)
+        self._begins_line = piece.endswith(b"\n")
+        underway = documents.underway
+        if begins_line and not underway and piece[0] == _BRACE and (record := decode_line(piece)) is not None:
+            yield self.line, record  # by far the most frequent case
+        elif begins_line and not underway and (is_header(piece) or (self._table.ready and piece[0] != _BRACE)):
+            yield from self._tabular(piece)
+        elif begins_line or underway:
+            yield from documents.feed(self.line, piece)
 
     def _tabular(self, piece: bytes) -> Iterator[Outcome]:
         if is_header(piece):

@@ -61,6 +61,20 @@ class Settings:
         "Days that what made a window strange is kept out of baselines, unless a person clears it. 0 learns at once.",
         _at_least(0, 3650),
     )
+    keep_network_days: int = _setting(
+        0,
+        "Days that flows, DNS, TLS and HTTP stay in the lake, back from its latest event; 0 keeps them for ever.",
+        _at_least(0, 36_500),
+    )
+    keep_system_days: int = _setting(
+        0,
+        "Days that pulls, container lives, configurations and audit events stay in the lake; 0 keeps them for ever. "
+        "Traffic finds its workload through them: keep them for longer than the traffic.",
+        _at_least(0, 36_500),
+    )
+    keep_application_days: int = _setting(
+        0, "Days that logs and other tools' alerts stay in the lake; 0 keeps them for ever.", _at_least(0, 36_500)
+    )
     executor: str = _setting(
         "local", "Where heavy work runs: `local` (all cores of this machine) or `dask`.", _one_of("local", "dask")
     )

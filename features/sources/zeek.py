@@ -1,9 +1,11 @@
 """Zeek's conn, dns, ssl and http logs, as JSON in its spellings or as rows of its tab-separated form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from features.fields import address, mapping, moment, number, port, strings, text, whole
 from features.protocols import Record, RecordError, Row
+from features.shapes import Shape
+from features.zeek_shapes import SHAPES
 
 _LARGEST_STATUS = 2**31 - 1
 _CONNECTION = ("orig_h", "orig_p", "resp_h", "resp_p")
@@ -22,6 +24,7 @@ class Zeek:
     """Any Zeek log: the four that are used become rows, the others are read and carry nothing."""
 
     name = "zeek"
+    shapes: Sequence[Shape] = SHAPES
 
     def recognises(self, record: Record) -> bool:
         """Say from the keys whether Zeek wrote this."""

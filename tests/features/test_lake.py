@@ -1,5 +1,6 @@
 import itertools
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from features import lake as lakes
 from features.events import EVENT_SCHEMA, frame
-from features.lake import MOST_SMALL_FILES, Lake
+from features.lake import CLASSES, MOST_SMALL_FILES, NETWORK, SYSTEM, Lake
 
 START = datetime(2026, 9, 14, 23, 0, tzinfo=UTC)
 
@@ -128,8 +130,8 @@ def test_unfinished_file_of_a_killed_writer_is_not_read(tmp_path: Path) -> None:
     """What a killed process left half written is no part of the lake, and the events can be added again."""
     lake = Lake(tmp_path)
     lake.append(events(3))
-    finished = next(lake.root.rglob("*.parquet"))
-    finished.rename(finished.with_suffix(".123.tmp"))
+    for finished in list(lake.root.rglob("*.parquet")):
+        finished.rename(finished.with_suffix(".123.tmp"))
     assert lake.read().height == 0
     assert lake.append(events(3)) == 3
 
@@ -146,8 +148,8 @@ def test_events_written_before_a_column_existed_are_still_read(tmp_path: Path) -
     """A file of an earlier version lacks newer columns; they read as null."""
     lake = Lake(tmp_path)
     lake.append(events(5))
-    path = next(lake.root.rglob("*.parquet"))
-    pl.read_parquet(path).drop("ja4").with_columns(pl.lit(1).alias("gone")).write_parquet(path)
+    for path in lake.root.rglob("*.parquet"):
+        pl.read_parquet(path).drop("ja4").with_columns(pl.lit(1).alias("gone")).write_parquet(path)
     assert lake.read()["ja4"].null_count() == 5
 
 
@@ -156,7 +158,7 @@ def test_many_small_additions_leave_few_files(tmp_path: Path) -> None:
     lake, whole = Lake(tmp_path), events(200, step=timedelta(seconds=10))
     for n in range(200):
         assert lake.append(whole[n : n + 2]) == (2 if n == 0 else 1 if n < 199 else 0)
-    assert len(list(lake.root.rglob("*.parquet"))) <= MOST_SMALL_FILES + 1
+    assert len(list(lake.root.rglob("*.parquet"))) <= 2 * (MOST_SMALL_FILES + 1)  # two classes
     assert_frame_equal(lake.read(), whole.sort("ts", "event_id"))
 
 
@@ -189,3 +191,58 @@ def test_merge_that_was_killed_half_way_repeats_nothing(tmp_path: Path) -> None:
     half = next(lake.root.rglob("*.parquet"))
     pl.read_parquet(half).write_parquet(half.with_name(half.name.replace(".parquet", "") + "0.parquet"))
     assert_frame_equal(lake.read(), events(10).sort("ts", "event_id"))
+
+
+def unclassed(root: Path, added: pl.DataFrame) -> Lake:
+    """Give a lake as it was before there were classes."""
+    lake = Lake(root)
+    lake.append(added)
+    for path in list(root.rglob("*.parquet")):
+        path.rename(path.with_name(path.name.partition("-")[2]))
+    return lake
+
+
+def test_lake_from_before_there_were_classes_is_read_and_added_to(tmp_path: Path) -> None:
+    """An old lake opens as it is: everything in it is read, by kind too, and nothing of it is added twice."""
+    lake = unclassed(tmp_path, events(200))
+
+    assert_frame_equal(lake.read(), events(200).sort("ts", "event_id"))
+    assert lake.read(kinds={"flow"}).height == 100
+    assert lake.append(events(201)) == 1
+
+
+@pytest.mark.parametrize("make", [unclassed, lambda root, added: Lake(root).append(added)])
+def test_each_class_is_kept_for_its_own_span(make: Callable[[Path, pl.DataFrame], object], tmp_path: Path) -> None:
+    """Whole days go, of the class that is over only; a class without a span stays, and so do all other events."""
+    whole = events(200)
+    make(tmp_path, whole)
+    lake, midnight = Lake(tmp_path), datetime(2026, 9, 15, tzinfo=UTC)
+
+    assert lake.expire({NETWORK: timedelta(days=2)}, midnight + timedelta(days=2) - timedelta(seconds=1)) == 0
+    assert_frame_equal(lake.read(), whole.sort("ts", "event_id"))
+    assert lake.expire({NETWORK: timedelta(days=2)}, midnight + timedelta(days=2)) == 1
+
+    kept = (pl.col("kind") != "flow") | (pl.col("ts") >= midnight)
+    assert_frame_equal(lake.read(), whole.filter(kept).sort("ts", "event_id"))
+
+
+def test_files_of_a_class_that_was_not_asked_for_are_not_opened(tmp_path: Path) -> None:
+    """Reading containers' lives does not touch the flows, which are most of a lake."""
+    lake = Lake(tmp_path)
+    lake.append(events(10))
+    for path in tmp_path.rglob(f"{NETWORK}-*.parquet"):
+        path.write_bytes(b"not Parquet")
+    assert lake.read(kinds={"lifecycle"}).height == 5
+    assert CLASSES["lifecycle"] == SYSTEM
+
+
+def test_no_file_is_larger_than_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large additions and merged files are cut by time, so that a file is read within a task's memory."""
+    monkeypatch.setattr(lakes, "MOST_ROWS", 30)
+    lake, whole = Lake(tmp_path), events(400, step=timedelta(seconds=1))
+    lake.append(whole[:200])
+    for n in range(200, 400):
+        lake.append(whole[n : n + 1])
+
+    assert max(pl.read_parquet(path).height for path in tmp_path.rglob("*.parquet")) <= 30
+    assert_frame_equal(lake.read(), whole.sort("ts", "event_id"))

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.documents import LARGEST_DOCUMENT, Malformed
-from features.records import RecordFile, RecordReader, expand
+from features.records import RecordFile, RecordReader, expand, in_blocks
 
 GOOD = [{"a": 1, "b": {"c": [1, 2, {"d": "}]"}]}}, {"a": 2, "quote": 'say "{" and \\'}, {"a": 3}]
 
 
 def read(content: bytes) -> list[tuple[int, object]]:
-    return list(RecordReader().read(io.BytesIO(content).readline))
+    return list(RecordReader().read(in_blocks(io.BytesIO(content)), lambda *_: None))
 
 
 def records(content: bytes) -> list[object]:
@@ -69,6 +69,14 @@ def test_text_between_documents_is_set_aside_line_by_line() -> None:
     content = b'starting up\n{"a":1}\n[INFO] listening\n{"a":2}\ndone\n'
     assert records(content) == [{"a": 1}, {"a": 2}]
     assert malformed(content) == [(1, "not JSON"), (3, "not JSON"), (5, "not JSON")]
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80"])
+def test_bytes_that_are_no_utf8_cost_one_line(bad: bytes) -> None:
+    """A name in another encoding, or a damaged byte, sets its own line aside and never ends the run."""
+    content = b'{"a":1}\n{"a":"' + bad + b'"}\n{"' + bad + b'":2}\n{"a":3}\n'
+    assert records(content) == [{"a": 1}, {"a": 3}]
+    assert [line for line, _ in malformed(content)] == [2, 3]
 
 
 @pytest.mark.parametrize("cut", range(1, 40))
@@ -199,7 +207,7 @@ def test_deep_nesting_is_set_aside() -> None:
 @given(st.binary(max_size=400))
 def test_no_bytes_make_the_reader_fail(content: bytes) -> None:
     """Whatever a file holds, reading gives records and things set aside, never an error."""
-    for line, outcome in RecordReader().read(io.BytesIO(b'{"a":1}\n' + content + b'\n{"a":2}\n').readline):
+    for line, outcome in read(b'{"a":1}\n' + content + b'\n{"a":2}\n'):
         assert line >= 1
         assert isinstance(outcome, dict | Malformed)
 

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,32 @@ def test_missing_path_is_one_clear_error(home: Home, tmp_path: Path) -> None:
     """A path that does not exist is named, and nothing is read."""
     with pytest.raises(IngestError, match="nowhere"):
         ingest(home, [tmp_path / "nowhere"])
+
+
+def flow(day: int) -> str:
+    ends = {"id.orig_h": "10.0.0.1", "id.orig_p": 1, "id.resp_h": "10.0.0.2", "id.resp_p": 2, "proto": "tcp"}
+    return json.dumps({"ts": day * 86_400 + 5, "uid": f"C{day}", **ends, "conn_state": "SF"}) + "\n"
+
+
+@pytest.mark.parametrize(("days", "kept"), [(0, 5), (1, 2), (3, 4)])
+def test_traffic_is_kept_for_as_long_as_the_settings_say(days: int, kept: int, tmp_path: Path) -> None:
+    """Whole days that are over for longer go, counted from the lake's latest event; without a span all stay."""
+    path = tmp_path / "conn.log"
+    path.write_text("".join(flow(day) for day in range(20_000, 20_005)))
+    home = open_home(Settings(home=tmp_path / "home", keep_network_days=days))
+
+    ingest(home, [path])
+
+    assert home.lake.read().height == kept
+
+
+def test_clock_that_runs_ahead_expires_nothing(tmp_path: Path) -> None:
+    """One event dated decades ahead does not empty the lake: the clock of this machine counts then."""
+    path = tmp_path / "conn.log"
+    today = datetime.now(UTC).timestamp() // 86_400
+    path.write_text(flow(int(today)) + flow(40_000))
+    home = open_home(Settings(home=tmp_path / "home", keep_network_days=1))
+
+    ingest(home, [path])
+
+    assert home.lake.read().height == 2
