@@ -63,14 +63,14 @@ class Channels:
     thresholds: dict[Severity, float]
 
     def recent(self, evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Give what is believed of each window with the half hour before it, and which row that is from.
+        """Give what is believed of each window with the hour that it ends, and which row that is from.
 
         Both of shape (n, features), see `models.rolling.rolling_max`.
         """
         return rolling_max(evidence.keys, self.trust.apply(evidence.bits))
 
     def bits(self, evidence: Evidence) -> NDArray[np.float64]:
-        """Give the calibrated surprise of each window with the half hour before it, shape (n,)."""
+        """Give the calibrated surprise of each window with the hour that it ends, shape (n,)."""
         return self.surprise(self.recent(evidence)[0], evidence.keys["cohort"].to_numpy())
 
     def surprise(self, believed: NDArray[np.float64], cohorts: NDArray[np.str_]) -> NDArray[np.float64]:

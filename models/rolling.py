@@ -1,7 +1,7 @@
-"""What a workload showed within the last half hour: one story seldom fits into one window.
+"""What a workload showed within the last hour: one story seldom fits into one window.
 
 A container is created in one window, looks around in the next and calls home in the third. Each alone is seen somewhere
-in the fleet every day; all three within half an hour hardly ever.
+in the fleet every day; all three within an hour hardly ever.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from features.windows import WINDOW
 
-SPAN = 3  # windows, the present one included
+SPAN = 6  # windows, the present one included
 
 _STEP = int(WINDOW.total_seconds())
 

@@ -294,7 +294,7 @@ def _injected(evidence: Evidence, channels: Channels, seed: int, tries: int = 50
     rows = random.integers(0, len(evidence.bits), tries)
     bits = evidence.bits[rows].copy()
     bits[np.arange(tries), random.integers(0, bits.shape[1], tries)] += INJECTED
-    # each stands for itself: windows of a workload of its own have no half hour before them
+    # each stands for itself: windows of a workload of its own have nothing before them
     alone = evidence.keys[rows.tolist()].with_columns(pl.int_range(pl.len()).cast(pl.String).alias("workload"))
     spiked = Evidence(alone, bits, evidence.values, evidence.items)
     return float(np.mean(channels.bits(spiked) >= channels.thresholds["high"]))

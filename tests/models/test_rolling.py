@@ -21,11 +21,11 @@ def _keys(windows: list[tuple[str, int]]) -> pl.DataFrame:
     )
 
 
-def test_evidence_lasts_half_an_hour() -> None:
-    """What a window shows counts in the two windows after it, and no longer."""
+def test_evidence_lasts_for_a_span() -> None:
+    """What a window shows counts in the windows after it that the span reaches, and no longer."""
     keys = _keys([("a", number) for number in range(5)])
 
-    largest, source = rolling_max(keys, np.array([[9.0], [1.0], [2.0], [3.0], [0.0]]))
+    largest, source = rolling_max(keys, np.array([[9.0], [1.0], [2.0], [3.0], [0.0]]), 3)
 
     assert largest.ravel().tolist() == [9.0, 9.0, 9.0, 3.0, 3.0]
     assert source.ravel().tolist() == [0, 0, 0, 3, 3]
@@ -50,6 +50,6 @@ def test_equals_looking_back_one_by_one(windows: list[tuple[str, int]], span: in
     assert np.array_equal(np.take_along_axis(evidence, source, axis=0), largest)
 
 
-def test_default_span_is_half_an_hour() -> None:
-    """The documented half hour is what the windows add up to."""
-    assert SPAN * WINDOW.total_seconds() == 1800.0
+def test_default_span_is_an_hour() -> None:
+    """The documented hour is what the windows add up to."""
+    assert SPAN * WINDOW.total_seconds() == 3600.0
