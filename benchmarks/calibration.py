@@ -30,7 +30,8 @@ from features.extraction import closed_until, extract_days
 from features.lake import Lake
 from features.windows import merge_windows
 from models import training
-from models.training import RATES, HeldOut, count_runs, held_out_evidence
+from models.training import HeldOut, held_out_evidence
+from models.training_report import RATES, count_runs
 from service.emulation.estate.__main__ import run
 from service.emulation.estate.ids import parse_iso
 from service.emulation.estate.world import Options

@@ -1,7 +1,7 @@
 """What kind of thing a new item is: a new memory limit is met every week, a new capability hardly ever.
 
-The kind of an item is the part of it that its feature declares: the field of a setting, the program of a command, the
-port of an edge. A new item is the more surprising the rarer its kind is among the new items that the fleet met.
+The kind of an item is the part of it that its feature declares: the field of a setting, the program of a command. A
+new item is the more surprising the rarer its kind is among the new items that the fleet met.
 """
 
 import polars as pl

@@ -13,10 +13,7 @@ from numpy.typing import NDArray
 
 from models.errors import ArtefactError
 from models.flat_forest import FlatForest
-from models.forest import fit_forest
 
-ENOUGH = 2000  # held-out windows: about four days of four workloads
-TREES = 100
 FLEET = "forest"
 
 
@@ -34,14 +31,6 @@ class CohortForests:
 
     fleet: FlatForest
     cohorts: Mapping[str, FlatForest]
-
-    @classmethod
-    def fit(cls, vectors: NDArray[np.float64], cohorts: NDArray[np.str_], *, seed: int) -> Self:
-        """Fit on `models.aggregates.aggregate` vectors, shape (n, d), each of the cohort beside it."""
-        names, members = np.unique(np.asarray(cohorts, np.str_), return_inverse=True)
-        large = np.flatnonzero(np.bincount(members) >= ENOUGH)
-        own = {str(names[i]): fit_forest(vectors[members == i], seed=seed, n_trees=TREES) for i in large}
-        return cls(fit_forest(vectors, seed=seed), own)
 
     def score(self, vectors: NDArray[np.float64], cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
         """Give the score of each window by the forest that answers for its cohort, shape (n,), in (0, 1].

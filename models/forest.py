@@ -10,10 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
+from models.cohort_forests import CohortForests
 from models.flat_forest import FlatForest
 from models.trees import Trees
 
 STRONGEST_FACTOR = 4.0
+ENOUGH = 2000  # windows of a cohort for a forest of its own: about four days of four workloads
+COHORT_TREES = 100
+
+
+def fit_cohort_forests(vectors: NDArray[np.float64], cohorts: NDArray[np.str_], *, seed: int) -> CohortForests:
+    """Fit a forest on all `models.aggregates.aggregate` vectors, (n, d), and one on those of each large cohort."""
+    names, members = np.unique(np.asarray(cohorts, np.str_), return_inverse=True)
+    large = np.flatnonzero(np.bincount(members) >= ENOUGH)
+    own = {str(names[i]): fit_forest(vectors[members == i], seed=seed, n_trees=COHORT_TREES) for i in large}
+    return CohortForests(fit_forest(vectors, seed=seed), own)
 
 
 def fit_forest(

@@ -15,26 +15,21 @@ from features.baselines import learn
 from features.evidence import Evidence, Normal, weigh
 from features.extraction import closed_until, extract_days
 from features.lake import Lake
-from features.protocols import specs
-from features.windows import WINDOW, Windows, floor_window, merge_windows
+from features.windows import Windows, floor_window, merge_windows
 from models.aggregates import aggregate
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
 from models.channels import Channels, strength, summed
 from models.cohort_forests import CohortForests
 from models.detector import Detector
-from models.incidents import GAP
+from models.forest import fit_cohort_forests
 from models.quarantine import Guard, strange_parts
 from models.rolling import rolling_max
-from models.scores import Severity
+from models.training_report import RATES, describe_training, share_of_span
 from models.trust import Trust
 
 FOLDS = (0.5, 0.67, 0.83, 1.0)
 MIN_WINDOWS = 200
-# How much more often than the alert budget a severity may be reached; critical is ten times rarer than the budget.
-RATES: dict[Severity, float] = {"low": 50.0, "medium": 10.0, "high": 1.0, "critical": 0.1}
-INJECTED = 40.0
-
 PARTS = 6
 
 Progress = Callable[[str, float], None]
@@ -128,7 +123,8 @@ def fit(
     withheld = guard.withhold(windows, strange_in_folds(held_out, channels, cleared, windows, since, until), until)
     normal = Normal.of(learn(withheld.kept, since, until))
     progress("baseline", 1.0)
-    report = _report(windows, held_out, channels, unseen, budget=budget, seed=seed)
+    judged = Evidence(held_out.keys, held_out.bits, pl.DataFrame(), pl.DataFrame())
+    report = describe_training(windows, judged, channels, unseen, budget=budget, seed=seed)
     report |= {"held_back": len(withheld.held)}
     manifest = {"training": report, "budget": budget, "seed": seed}
     return Detector("", manifest, normal, channels, withheld.held, withheld.waiting), report
@@ -191,7 +187,7 @@ def unseen_strength(held_out: HeldOut, seed: int) -> NDArray[np.float64]:
     `PARTS` parts of the span is judged by what is fitted on the others; a part is a stretch of time, since a window
     says much about the next one.
     """
-    part = (_share_of_span(held_out.keys) * PARTS).astype(np.int64)
+    part = (share_of_span(held_out.keys) * PARTS).astype(np.int64)
     strengths = np.empty(len(part))
     for own in (part == number for number in np.unique(part)):
         trust, forests, calibrations = _tails(held_out.where(~own if not own.all() else own), seed)
@@ -200,17 +196,10 @@ def unseen_strength(held_out: HeldOut, seed: int) -> NDArray[np.float64]:
     return strengths
 
 
-def _share_of_span(keys: pl.DataFrame) -> NDArray[np.float64]:
-    """Give how much of the span lies before each window, shape (n,), in [0, 1)."""
-    moments = keys["window_start"].dt.epoch("s").to_numpy()
-    span = moments.max() - moments.min() + WINDOW.total_seconds()
-    return np.asarray((moments - moments.min()) / span, dtype=np.float64)
-
-
 def _tails(held_out: HeldOut, seed: int) -> Tails:
     trust, cohorts = Trust.measure(held_out.bits), held_out.cohorts
     vectors = _vectors(trust, held_out)
-    forests = CohortForests.fit(vectors, cohorts, seed=seed)
+    forests = fit_cohort_forests(vectors, cohorts, seed=seed)
     return (
         trust,
         forests,
@@ -231,70 +220,3 @@ def _fit(held_out: HeldOut, budget: float, seed: int, unseen: NDArray[np.float64
     rate = AlertRate.fit(held_out.keys, unseen)
     thresholds = {name: rate.threshold(budget * times) for name, times in RATES.items()}
     return Channels(*_tails(held_out, seed), rate, thresholds)
-
-
-def count_runs(keys: pl.DataFrame) -> int:
-    """Count the runs of windows, one workload each, that lie less than `GAP` apart."""
-    gaps = keys.sort("workload", "window_start").select(
-        (pl.col("window_start") - pl.col("window_start").shift(1)).over("workload").alias("gap")
-    )
-    return int((gaps["gap"].is_null() | (gaps["gap"] - WINDOW >= GAP)).sum())
-
-
-def _report(
-    windows: Windows,
-    held_out: HeldOut,
-    channels: Channels,
-    unseen: NDArray[np.float64],
-    *,
-    budget: float,
-    seed: int,
-) -> dict[str, Any]:
-    evidence = Evidence(held_out.keys, held_out.bits, pl.DataFrame(), pl.DataFrame())
-    return {
-        "workloads": windows.values["workload"].n_unique(),
-        "windows": len(windows.values),
-        "held_out_windows": len(held_out.keys),
-        "alerts_a_day": _rates(held_out.keys, channels.alert_rate.bits(unseen), channels.thresholds, budget),
-        "injected_found": round(_injected(evidence, channels, seed), 3),
-        "believed_of_ten_bits": {
-            name: round(float(channels.trust.column(position, np.array([10.0]))[0]), 1)
-            for position, name in enumerate(specs())
-        },
-    }
-
-
-def _rates(
-    keys: pl.DataFrame, bits: NDArray[np.float64], thresholds: dict[Severity, float], budget: float
-) -> dict[str, dict[str, float]]:
-    """Give for each severity the alerts a day that were promised, and those of held-out windows judged unseen.
-
-    Those of the latest third stand beside the whole: where they are many more, the fleet has drifted from what was
-    learnt, or something goes on.
-    """
-    latest = _share_of_span(keys) >= 2 / 3
-    return {
-        name: {
-            "promised": budget * RATES[name],
-            "held_out": _runs_a_day(keys, bits >= threshold),
-            "latest_third": _runs_a_day(keys.filter(pl.Series(latest)), bits[latest] >= threshold),
-        }
-        for name, threshold in thresholds.items()
-    }
-
-
-def _runs_a_day(keys: pl.DataFrame, strange: NDArray[np.bool_]) -> float:
-    days = keys["window_start"].n_unique() * (WINDOW / timedelta(days=1))
-    return round(count_runs(keys.filter(pl.Series(strange))) / max(days, 1e-3), 2)
-
-
-def _injected(evidence: Evidence, channels: Channels, seed: int, tries: int = 500) -> float:
-    """Give the share of single-feature anomalies, put into ordinary windows, that reach the severity `high`."""
-    random = np.random.default_rng(seed)
-    rows = random.integers(0, len(evidence.bits), tries)
-    bits = evidence.bits[rows].copy()
-    bits[np.arange(tries), random.integers(0, bits.shape[1], tries)] += INJECTED
-    # each stands for itself: windows of a workload of its own have nothing before them
-    alone = evidence.keys[rows.tolist()].with_columns(pl.int_range(pl.len()).cast(pl.String).alias("workload"))
-    spiked = Evidence(alone, bits, evidence.values, evidence.items)
-    return float(np.mean(channels.bits(spiked) >= channels.thresholds["high"]))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from features.baselines import learn
 from features.evidence import Normal, weigh
 from features.extraction import closed_until, extract_days
 from features.windows import merge_windows
+from models.rolling import rolling_max
 from models.training import held_out_evidence
 from models.trust import Trust
 from service.emulation.estate.__main__ import run
@@ -29,11 +31,21 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Windows and their evidence, (n, features): as it claims, and as far as it is believed."""
+    """Windows and their evidence, (n, features): as claimed, as believed, and as believed of the window alone.
+
+    The first two are the largest of the hour that a window ends.
+    """
 
     keys: pl.DataFrame
     claimed: Matrix
     believed: Matrix
+    alone: Matrix
+
+    @classmethod
+    def of(cls, keys: pl.DataFrame, bits: Matrix, trust: Trust) -> Self:
+        """Believe evidence, and look back an hour."""
+        alone = trust.apply(bits)
+        return cls(keys, rolling_max(keys, bits)[0], rolling_max(keys, alone)[0], alone)
 
     @property
     def cohorts(self) -> NDArray[np.str_]:
@@ -77,7 +89,7 @@ def read(folder: Path) -> Estate:
     trust = Trust.measure(held.bits)
     return Estate(
         labels,
-        Part(held.keys, held.bits, trust.apply(held.bits)),
-        Part(seen.keys, seen.bits, trust.apply(seen.bits)),
+        Part.of(held.keys, held.bits, trust),
+        Part.of(seen.keys, seen.bits, trust),
         isolation_forest(learnt, watched),
     )

@@ -1,6 +1,7 @@
 """Ways from evidence to one number per window; higher is stranger. The first is what the detector does."""
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -9,9 +10,10 @@ from benchmarks.ablation.estates import Estate, Matrix, Part
 from features.protocols import specs
 from models.aggregates import groups
 from models.calibration import TailCalibration
-from models.cohort_forests import ENOUGH, TREES, CohortForests
-from models.forest import fit_forest
+from models.cohort_forests import CohortForests
+from models.forest import COHORT_TREES, ENOUGH, fit_forest
 
+Reading = Literal["believed", "claimed", "alone"]
 Vectors = Callable[[Part], Matrix]
 GROUP = np.array([groups().index(spec.group) for spec in specs().values()])
 REFERENCES = 300  # windows of a cohort that neighbours are sought among
@@ -24,9 +26,11 @@ def by_group(bits: Matrix, rest: float = 0.0) -> Matrix:
     return np.column_stack([own[:, 0] + rest * own[:, 1:2].sum(axis=1) for own in ordered])
 
 
-def strongest(count: int = 2, rest: float = 0.0, *, claimed: bool = False) -> Vectors:
+def strongest(
+    count: int = 2, rest: float = 0.0, *, of: Literal["believed", "claimed", "alone"] = "believed"
+) -> Vectors:
     """Give the so many strongest groups of each window, descending."""
-    return lambda part: -np.sort(-by_group(part.claimed if claimed else part.believed, rest), axis=1)[:, :count]
+    return lambda part: -np.sort(-by_group(getattr(part, of), rest), axis=1)[:, :count]
 
 
 def sloped(part: Part) -> Matrix:
@@ -62,7 +66,7 @@ def forests(
     held, cohorts = of(estate.held_out), estate.held_out.cohorts
     fleet = fit_forest(held, seed=seed, **settings)  # type: ignore[arg-type] -- numbers of fit_forest's own names
     own = {
-        str(name): fit_forest(held[cohorts == name], seed=seed, **({"n_trees": TREES} | settings))  # type: ignore[arg-type]
+        str(name): fit_forest(held[cohorts == name], seed=seed, **({"n_trees": COHORT_TREES} | settings))  # type: ignore[arg-type]
         for name in np.unique(cohorts)
         if np.count_nonzero(cohorts == name) >= enough
     }
@@ -95,7 +99,7 @@ def variants(estate: Estate, seed: int) -> Iterator[tuple[str, Matrix]]:
     def with_sum(**settings: float) -> Matrix:
         return (forests(estate, seed=seed, **settings) + two) / 2  # type: ignore[arg-type]
 
-    word = strongest(claimed=True)
+    word = strongest(of="claimed")
     yield "chosen: mean of forests of cohorts and sum", (own + two) / 2
     yield "larger of the two", np.maximum(own, two)
     yield "smaller of the two", np.minimum(own, two)
@@ -114,6 +118,11 @@ def variants(estate: Estate, seed: int) -> Iterator[tuple[str, Matrix]]:
     yield (
         "chosen, evidence at its word",
         (forests(estate, seed=seed, vectors=word) + summed(estate, 1.0, 0.5, vectors=word)) / 2,
+    )
+    alone = strongest(of="alone")
+    yield (
+        "chosen, each window for itself",
+        (forests(estate, seed=seed, vectors=alone) + summed(estate, 1.0, 0.5, vectors=alone)) / 2,
     )
     yield "chosen, and neighbours: mean of three", (own + two + near) / 3
     yield "neighbours alone", near

@@ -20,7 +20,8 @@ from features.extractors.network import BEACON
 from features.ingest import events_from_records, read_events
 from features.lake import Lake
 from features.windows import WINDOW
-from models.training import count_runs, train
+from models.training import train
+from models.training_report import count_runs
 
 PATH = LABELLED / "benign-http" / "http.log.gz"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from features.identity import cohort
-from models.training import RATES as TIMES
+from models.training_report import RATES as TIMES
 from service.validation.report import RateRow, Share, rounded
 from service.validation.trial import Trial
 

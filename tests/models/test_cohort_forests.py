@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.cohort_forests import ENOUGH, CohortForests
+from models.cohort_forests import CohortForests
 from models.errors import ArtefactError
+from models.forest import ENOUGH, fit_cohort_forests
 
 Fitted = tuple[CohortForests, NDArray[np.float64], NDArray[np.str_]]
 
@@ -18,7 +19,7 @@ def fitted() -> Fitted:
     """Forests of a quiet cohort and a noisy one that are large, and of one that is small."""
     vectors = np.concatenate([evidence(4 * ENOUGH, 1.0, 0), evidence(ENOUGH, 6.0, 1), evidence(ENOUGH - 1, 1.0, 2)])
     cohorts = np.repeat(["quiet", "noisy", "small"], [4 * ENOUGH, ENOUGH, ENOUGH - 1])
-    return CohortForests.fit(vectors, cohorts, seed=0), vectors, cohorts
+    return fit_cohort_forests(vectors, cohorts, seed=0), vectors, cohorts
 
 
 def test_a_cohort_has_a_forest_of_its_own_from_enough_windows_on(
