@@ -69,7 +69,7 @@ def weigh(windows: Windows, normal: Normal) -> Evidence:
     facts = _facts(windows, normal.baseline)
     rows = keys.with_row_index("row")
     values = magnitudes.surprise(windows.values, facts, normal.magnitudes)
-    items = novelty.surprise(windows.items, rows, facts, normal.novelty)
+    items = novelty.surprise(_judged(windows.items), rows, facts, normal.novelty)
     strongest = (
         items.sort("row", "feature", "bits", "item", descending=[False, False, True, False])
         .group_by("row", "feature", maintain_order=True)
@@ -85,6 +85,13 @@ def weigh(windows: Windows, normal: Normal) -> Evidence:
         values,
         strongest,
     )
+
+
+def _judged(items: pl.DataFrame) -> pl.DataFrame:
+    """Leave out items of which their window has another feature that is judged instead."""
+    instead = {spec.name: spec.instead_of for spec in specs().values() if spec.instead_of}
+    replaced = items.filter(pl.col("feature").is_in(list(instead))).with_columns(pl.col("feature").replace(instead))
+    return items.join(replaced, on=[*KEY, "feature", "item"], how="anti", maintain_order="left")
 
 
 def _facts(windows: Windows, baseline: Baseline) -> pl.DataFrame:

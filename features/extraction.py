@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
+
 from features.addresses import INTERNAL, Network
 from features.events import KINDS
 from features.lake import Lake
 from features.leases import LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
+from features.rollouts import LIFE_KINDS, standing_before
 from features.windows import TRAILING, WINDOW, Windows, extract, floor_window, merge_windows
 
 DAY = timedelta(days=1)
@@ -60,10 +63,12 @@ def extract_days(
         Called with the share done, 0 to 1.
     """
     leases = read_leases(lake, until)
+    life = lake.read(until=until, kinds=LIFE_KINDS, columns=CONTROL_COLUMNS)
     for day in lake.days(since, until) or [floor_day(since)]:
         end = min(day + DAY, until)
         traffic = lake.read(since=day - TRAILING, until=end, kinds=TRAFFIC, columns=TRAFFIC_COLUMNS)
-        control = lake.read(since=day - 2 * WINDOW, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
+        recent = lake.read(since=day - 2 * WINDOW, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
+        control = pl.concat([standing_before(life, day - 2 * WINDOW), recent])
         found = [extract(attribute(events, leases, networks)) for events in (traffic, control)]
         yield merge_windows(found).between(max(day, since), end - WINDOW + timedelta(microseconds=1))
         progress(min((end - since) / (until - since), 1.0) if until > since else 1.0)

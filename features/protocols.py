@@ -67,6 +67,9 @@ class FeatureSpec:
         Items read `key value`, and one is only surprising if its key is known with other values (a tag and its digest).
     kind_of
         Regular expression whose first group is the kind of an item (`features.kinds`); empty for items of no kind.
+    instead_of
+        Feature of items in whose place it is judged: where a window has an item in both, it counts here alone, and yet
+        is learnt in both. Empty for none.
     """
 
     name: str
@@ -79,6 +82,7 @@ class FeatureSpec:
     weight: float = 1.0
     keyed: bool = False
     kind_of: str = ""
+    instead_of: str = ""
 
     @property
     def family(self) -> Family:

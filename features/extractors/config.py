@@ -6,7 +6,10 @@ import polars as pl
 
 from features.posture import PRIVILEGED, SAFEGUARD, carelessness, danger
 from features.protocols import Extraction, FeatureSpec
+from features.rollouts import agreement
 from features.windows import KEY, count_items, window_start
+
+ROLLED_OUT = 0.3  # weight of a setting that all replicas took: seen, and below an alert alone
 
 
 class Config:
@@ -24,6 +27,11 @@ class Config:
         FeatureSpec(
             "config.new_setting", "items", "setting", "any other setting", "T1610",
             "configured with {value}, which is new here ({expected})", "rollout", kind_of=r"^([^=]+)=",
+        ),
+        FeatureSpec(
+            "config.rolled_out", "items", "setting", "settings that all replicas of a known image have", "T1610",
+            "all replicas configured with {value}, which is new here ({expected})", "rollout", weight=ROLLED_OUT,
+            kind_of=r"^([^=]+)=", instead_of="config.new_setting",
         ),
         FeatureSpec(
             "config.drift", "count", "changed setting", "settings that its siblings lack", "T1610",
@@ -50,8 +58,11 @@ class Config:
         dangerous = tokens.filter(pl.col("danger") >= PRIVILEGED)
         harmless = pl.col("config").str.contains(SAFEGUARD) | pl.col("config").str.starts_with("Healthcheck=")
         plain = tokens.filter((pl.col("danger") < PRIVILEGED) & ~harmless)
+        agreed = agreement(events)
+        everywhere = agreed.filter((pl.col("having") == pl.col("siblings")) & pl.col("familiar"))
+        rolled_out = plain.join(everywhere, on=[*KEY, "config"], how="semi")
         values = _life(events)
-        for part in (_posture(tokens), _drift(tokens)):
+        for part in (_posture(tokens), _drift(agreed)):
             values = values.join(part, on=KEY, how="full", coalesce=True)
         return Extraction(
             values,
@@ -59,6 +70,7 @@ class Config:
                 [
                     count_items(dangerous, "config.new_privilege", pl.col("config")),
                     count_items(plain, "config.new_setting", pl.col("config")),
+                    count_items(rolled_out, "config.rolled_out", pl.col("config")),
                 ]
             ),
         )
@@ -87,16 +99,9 @@ def _posture(tokens: pl.DataFrame) -> pl.DataFrame:
     return each.group_by(KEY).agg(pl.col("danger").max().alias("config.posture"))
 
 
-def _drift(tokens: pl.DataFrame) -> pl.DataFrame:
-    containers = pl.col("container_id").n_unique()
-    return (
-        tokens.with_columns(containers.over(KEY).alias("siblings"))
-        .filter(pl.col("siblings") > 1)
-        .group_by(*KEY, "config")
-        .agg(containers.alias("having"), pl.col("siblings").first())
-        .group_by(KEY)
-        .agg((pl.col("having") < pl.col("siblings")).sum().cast(pl.Float64).alias("config.drift"))
-    )
+def _drift(agreed: pl.DataFrame) -> pl.DataFrame:
+    lacking = (pl.col("having") < pl.col("siblings")).sum().cast(pl.Float64)
+    return agreed.group_by(KEY).agg(lacking.alias("config.drift"))
 
 
 def _life(events: pl.DataFrame) -> pl.DataFrame:
