@@ -27,8 +27,9 @@ from features.extraction import closed_until, extract_days
 from features.ingest import read_events
 from features.lake import Lake
 from features.protocols import specs
-from features.windows import ITEMS_SCHEMA, KEY, Windows, merge_windows
+from features.windows import ITEMS_SCHEMA, KEY, WINDOW, Windows, merge_windows
 from models.detector import Detector
+from models.rolling import SPAN
 from models.training import train
 from service.emulation.estate.__main__ import arguments, run
 
@@ -73,7 +74,10 @@ def measure(detector: Detector, learnt: Windows, watched: Windows, tries: int, s
     """Change `tries` windows for every feature and see where the change stands among the reasons."""
     random = np.random.default_rng(seed)
     scores = detector.score(watched)
-    calm = watched.values.select(KEY).filter(pl.Series([one.severity == "none" for one in scores]))
+    ordinary = pl.Series([one.severity == "none" for one in scores])
+    # so far apart that no change lies in the hour that another is judged with
+    apart = pl.col("window_start").dt.epoch("s") % int(SPAN * WINDOW.total_seconds()) == 0
+    calm = watched.values.select(KEY).filter(ordinary & apart)
     injections = list(_drawn(calm.join(detector.workloads(), on="workload", how="semi"), learnt, tries, random))
     changed = detector.score(_changed(watched, learnt, injections))
     found = {(one.workload, one.window_start): [r.feature for r in one.reasons] for one in changed}

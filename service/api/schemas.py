@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from models.incidents import Alert
+from models.proposals import Proposal
 from models.scores import Score, Severity
 from service.api.problems import Problem
 from service.feedback import Change, Ruling, Verdict
@@ -167,6 +168,18 @@ class VerdictList(msgspec.Struct, frozen=True, kw_only=True):
     """Verdicts."""
 
     verdicts: list[Verdict]
+
+
+class ProposalQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How many alerts to propose."""
+
+    limit: Annotated[int, Meta(ge=1, le=100, description="Proposals in the answer.")] = 5
+
+
+class ProposalList(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts to give a verdict on, the most helpful first."""
+
+    proposals: list[Proposal]
 
 
 class WorkloadSummary(msgspec.Struct, frozen=True, kw_only=True):

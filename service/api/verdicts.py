@@ -7,9 +7,10 @@ import structlog
 from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
 from service.api.problems import refuse
-from service.api.schemas import FeedbackQuery, VerdictList, VerdictRequest, utc
+from service.api.schemas import FeedbackQuery, ProposalList, ProposalQuery, VerdictList, VerdictRequest, utc
 from service.feedback import Verdict
 from service.jobs.errors import JobError
+from service.jobs.proposals import proposals
 from service.jobs.verdicts import Ruled, UnknownIncidentError, give_verdict
 from service.state import state
 
@@ -55,6 +56,18 @@ def give_a_verdict(incident: str) -> Verdict:
 def list_verdicts() -> VerdictList:
     """List verdicts, the latest to expire first."""
     return VerdictList(verdicts=state().home.feedback.statements(Verdict, at=utc(read_query(FeedbackQuery).at)))
+
+
+@resource.operation("GET", "/v1/verdicts/proposals", answer=ProposalList, query=ProposalQuery, problems=(422, 503))
+def propose_verdicts() -> ProposalList:
+    """Propose alerts whose verdict would help most, the most helpful first, each with why.
+
+    Alerts that have a verdict are left out. `settles` is how many alerts an `expected` verdict would explain.
+    """
+    try:
+        return ProposalList(proposals=proposals(state().home, limit=read_query(ProposalQuery).limit))
+    except JobError as error:
+        raise refuse(503, f"{error}.") from None
 
 
 @resource.operation("DELETE", "/v1/verdicts/<verdict>", answer=Verdict, problems=(403,))

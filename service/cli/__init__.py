@@ -12,7 +12,7 @@ COMMANDS = {
     "refresh": "Learn baselines and a model from the lake.",
     "score": "Score every closed window, strongest first.",
     "incidents": "List alerts: runs of strange windows.",
-    "verdict": "Say of an incident what it was.",
+    "verdict": "Say of an incident what it was; without arguments, list what was said.",
     "explain": "Say why a window is strange.",
     "serve": "Serve the API and the dashboard.",
     "models": "List, show, promote and roll back models.",

@@ -9,6 +9,7 @@ import click
 from features.windows import WINDOW, floor_window
 from models.scores import Attribution, Reason, Score
 from service.cli import terminal
+from service.cli.findings import told
 from service.cli.group import CommandError, Invocation
 from service.cli.options import Moment, home_of
 from service.jobs.score import model, score
@@ -57,7 +58,7 @@ def show(score: Score) -> None:
     terminal.bars(sorted(score.evidence.items(), key=lambda pair: -pair[1]), "bits")
     if score.reasons:
         terminal.say()
-        rows = [(f"{r.bits:.1f}", r.feature, r.technique, r.text) for r in score.reasons]
+        rows = [(f"{r.bits:.1f}", r.feature, r.technique, told(r)) for r in score.reasons]
         terminal.table(("bits", "feature", "technique", "reason"), rows, right=("bits",), below=True)
         terminal.say()
         seen = [(r.feature, r.value, r.expected, _standing(r)) for r in score.reasons]

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from models.scores import Score
+from models.scores import Reason, Score
 from service.cli import terminal
 
 SHOWN = 20
@@ -41,7 +41,12 @@ def strongest(scores: Sequence[Score]) -> list[Score]:
 
 def first_reason(score: Score) -> str:
     """Give the sentence that explains a score best."""
-    return score.reasons[0].text if score.reasons else ""
+    return told(score.reasons[0]) if score.reasons else ""
+
+
+def told(reason: Reason) -> str:
+    """Give the sentence of a reason, and who vouched for it."""
+    return f"{reason.text} (explained by {reason.explained})" if reason.explained else reason.text
 
 
 def show_scores(scores: Sequence[Score], limit: int = SHOWN) -> None:

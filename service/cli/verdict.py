@@ -7,10 +7,11 @@ from typing import get_args
 import click
 
 from service.cli import terminal
-from service.cli.findings import write_ndjson
+from service.cli.findings import first_reason, write_ndjson
 from service.cli.group import CommandError, Invocation
 from service.cli.options import Moment, home_of, output_format
 from service.feedback import Ruling, Verdict
+from service.jobs.proposals import proposals
 from service.jobs.verdicts import Ruled, give_verdict
 from service.wiring import Home
 
@@ -22,6 +23,7 @@ from service.wiring import Home
 @click.option("--until", type=Moment(), metavar="ISO", help="When it expires; after 90 days by default.")
 @click.option("--alone", is_flag=True, help="Not for workloads of the same image in the same cohort.")
 @click.option("--withdraw", metavar="ID", help="Withdraw a verdict instead.")
+@click.option("--propose", is_flag=True, help="List the alerts whose verdict would help most instead.")
 @output_format()
 @click.pass_obj
 def command(
@@ -34,6 +36,7 @@ def command(
     withdraw: str | None,
     shape: str,
     alone: bool,
+    propose: bool,
 ) -> None:
     """Say of an incident what it was; without arguments, list what was said.
 
@@ -42,6 +45,9 @@ def command(
     home = home_of(invocation)
     if withdraw is not None:
         _withdraw(home, withdraw)
+        return
+    if propose:
+        _propose(home, shape)
         return
     if incident is None:
         _list(home, shape)
@@ -57,6 +63,17 @@ def _withdraw(home: Home, name: str) -> None:
     if home.feedback.withdraw(Verdict, name) is None:
         raise CommandError(f"there is no verdict {name} (wharfinger verdict lists those there are)")
     terminal.say(f"{name} is withdrawn")
+
+
+def _propose(home: Home, shape: str) -> None:
+    found = proposals(home)
+    if shape == "ndjson":
+        write_ndjson(found, None)
+        return
+    rows = [(one.alert.id, first_reason(one.alert.strongest), one.why) for one in found]
+    if rows:
+        terminal.table(("incident", "first reason", "why ask"), rows)
+    terminal.say(f"{len(rows)} proposals" if len(rows) != 1 else "1 proposal")
 
 
 def _list(home: Home, shape: str) -> None:

@@ -31,7 +31,7 @@ def told_over(windows: Windows, days: int) -> Windows:
 
 
 def attacked(victim: str, since: datetime, days: int) -> Windows:
-    """Let a victim call home every two hours, meet one new site a day, and send a quarter more to each."""
+    """Let a victim call home every two hours, meet one new site a day, send a quarter more to each, and at last all."""
     items, sent = [], []
     for day in range(days):
         met = since + day * DAY + timedelta(hours=10, minutes=10 * (day % 6))
@@ -39,7 +39,7 @@ def attacked(victim: str, since: datetime, days: int) -> Windows:
         items += [(victim, met, "network.new_destination", site), (victim, met, "network.new_edge", f"{site}:443")]
         calls = [since + day * DAY + timedelta(hours=hour) for hour in range(1, 24, 2)]
         items += [(victim, at, "network.new_edge", "home.example:443") for at in calls]
-        sent.append((victim, met, 1e5 * 1.25**day))
+        sent.append((victim, met, 1e5 * 1.25**day * (100 if day == days - 1 else 1)))
     met_items = pl.DataFrame([(*row, 1) for row in items], ITEMS_SCHEMA, orient="row")
     values = pl.DataFrame(sent, VALUES_SCHEMA | {SENT[0]: pl.Float64()}, orient="row")
     return merge_windows(

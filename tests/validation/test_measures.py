@@ -115,7 +115,8 @@ def test_incidents_of_a_chain_are_those_on_its_workloads_in_its_time() -> None:
 
     def incident(workload: str, hour: float, bits: float) -> Incident:
         return Incident(
-            workload=workload, start=iso(hour), end=iso(hour + 0.2), severity="low", bits=bits, windows=1,
+            id=f"{iso(hour)}/{workload}", workload=workload, start=iso(hour), end=iso(hour + 0.2), severity="low",
+            bits=bits, windows=1,
             strongest=None,  # type: ignore[arg-type]
         )  # fmt: skip
 

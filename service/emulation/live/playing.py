@@ -72,7 +72,8 @@ class Signals:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                # whoever was stopped only has to say so: one more signal must not take his exit status
+                signal.signal(number, signal.SIG_IGN if self.asked else handler)
 
 
 @dataclass

@@ -163,6 +163,31 @@ def test_alerts_carry_the_id_that_verdicts_take(client: FlaskClient) -> None:
     assert get(client, "/v1/alerts")["alerts"][0]["id"] == INCIDENT
 
 
+def test_proposals_leave_out_what_has_a_verdict(client: FlaskClient) -> None:
+    """The break-in is proposed with a reason to ask until somebody ruled on it; a limit of none is refused."""
+    before = get(client, "/v1/verdicts/proposals?limit=100")["proposals"]
+    client.post(f"/v1/incidents/{INCIDENT}/verdict", json={"verdict": "attack", "by": "ada"})
+    after = get(client, "/v1/verdicts/proposals?limit=100")["proposals"]
+
+    assert {one["alert"]["id"] for one in before} - {one["alert"]["id"] for one in after} == {INCIDENT}
+    assert all(one["settles"] >= 0 and one["why"] for one in before)
+    assert client.get("/v1/verdicts/proposals?limit=0").status_code == 422
+
+
+def test_proposals_need_a_model(empty: FlaskClient) -> None:
+    """Without a model there is no threshold to be near, and the answer is 503."""
+    assert empty.get("/v1/verdicts/proposals").status_code == 503
+
+
+def test_pages_label_what_is_explained(client: FlaskClient, fleet: Fleet) -> None:
+    """A reason that a verdict explains is shown with the verdict's id, in the fleet's table and at the window."""
+    verdict = post(client, f"/v1/incidents/{INCIDENT}/verdict", {"verdict": "expected", "by": "ada"})
+    score(fleet.home, since=SPLIT)
+
+    for page in ("/?workload=docker:shop/api", "/workloads/docker:shop/api?at=2026-09-13T02:00:00Z"):
+        assert f"explained by {verdict['id']}" in client.get(page).text
+
+
 def test_an_image_is_explained_wherever_it_is_seen() -> None:
     """A change of image explains its registry, publisher, repository, the digest behind its tag, and new containers."""
     announced = Change(

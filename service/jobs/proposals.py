@@ -1,0 +1,35 @@
+"""Reads the alerts that nobody ruled on, and proposes those whose verdict would help most."""
+
+import polars as pl
+
+from models.description import iso
+from models.detector import Detector
+from models.incidents import alerts
+from models.proposals import Proposal, propose
+from service.feedback import Verdict
+from service.jobs.score import model
+from service.storage import MAX_LIMIT
+from service.wiring import Home
+
+
+def proposals(home: Home, *, limit: int = 5) -> list[Proposal]:
+    """Propose alerts to give a verdict on, of the newest 1,000 strange windows.
+
+    Raises
+    ------
+    JobError
+        If there is no model yet.
+    """
+    detector = model(home)
+    windows, _ = home.store.query(severity="high", limit=MAX_LIMIT)
+    ruled = {f"{iso(one.start)}/{one.workload}" for one in home.feedback.statements(Verdict)}
+    unruled = [alert for alert in alerts(windows) if alert.id not in ruled]
+    return propose(unruled, detector.channels.thresholds["high"], siblings(detector), limit=limit)
+
+
+def siblings(detector: Detector) -> dict[str, tuple[str, str]]:
+    """Tell the image and the cohort of each workload that has an image: a verdict holds for all that share both."""
+    named = detector.workloads().filter(pl.col("image_repository").is_not_null())
+    return {
+        name: (image, group) for name, image, group in named.select("workload", "image_repository", "cohort").rows()
+    }
