@@ -1,7 +1,7 @@
 """Which containers of a workload stand at the end of a window, and which of their settings they all have.
 
 A rollout makes every replica anew, and at its end they agree; somebody who changes one replica leaves it unlike its
-siblings. Snapshots are taken when a container is made or changed, so that a sibling may have been seen days ago: what it
+siblings. Snapshots are taken when a container is made or changed, so a sibling may have been seen days ago: what it
 was then holds until it ends or is seen again.
 """
 
