@@ -142,6 +142,9 @@ def of_change(change: Change) -> Expectation:
     )
 
 
+SETTINGS = ("config.new_setting", "config.rolled_out")
+
+
 def _of_image(reference: str | None) -> Iterator[Pairs]:
     if reference is None:
         return
@@ -151,7 +154,7 @@ def _of_image(reference: str | None) -> Iterator[Pairs]:
         ("pulls.new_registry", image.registry),
         ("pulls.new_repository", full),
         ("pulls.new_publisher", f"{image.registry}/{publisher}"),
-        ("config.new_setting", f"Image={reference.partition('@')[0]}"),
+        *((feature, f"Image={reference.partition('@')[0]}") for feature in SETTINGS),
     )
     # sources abbreviate digests, and one that names none is any of its tag
     digest = f"{image.digest[:19]}" if image.digest else "*"
@@ -162,7 +165,7 @@ def _of_image(reference: str | None) -> Iterator[Pairs]:
 def _of_fields(fields: Sequence[str]) -> Iterator[Pairs]:
     for name in fields:
         pattern = name if "=" in name else f"{name}=*"
-        yield (("config.new_setting", pattern), ("config.new_privilege", pattern))
+        yield (*((feature, pattern) for feature in SETTINGS), ("config.new_privilege", pattern))
 
 
 def _of_destination(destination: str) -> Pairs:
