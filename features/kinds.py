@@ -1,7 +1,8 @@
 """What kind of thing a new item is: a new memory limit is met every week, a new capability hardly ever.
 
-The kind of an item is the part of it that its feature declares: the field of a setting, the program of a command. A
-new item is the more surprising the rarer its kind is among the new items that the fleet met.
+The kind of an item is the part of it that its feature declares: the field of a setting, the program of a command, the
+port of an edge. A new item is the more surprising the rarer its kind is among the items that the fleet met, those of
+its first days included: what everyone has had from the start is no rare kind, though it seldom changes.
 """
 
 import polars as pl
@@ -20,12 +21,12 @@ def kind() -> pl.Expr:
     return found.alias("kind")
 
 
-def rarities(novel: pl.DataFrame) -> pl.DataFrame:
-    """Learn how rare each kind is among new items.
+def rarities(met: pl.DataFrame) -> pl.DataFrame:
+    """Learn how rare each kind is among what workloads met.
 
     Parameters
     ----------
-    novel
+    met
         `workload, feature, item, first_seen`: items when a workload met them first. Those of one kind that a window of
         a workload met together count once.
 
@@ -34,7 +35,7 @@ def rarities(novel: pl.DataFrame) -> pl.DataFrame:
     `feature, kind, as_rare, met`: items met of kinds at most as frequent, and of all kinds of the feature.
     """
     counted = (
-        novel.with_columns(kind())
+        met.with_columns(kind())
         .drop_nulls("kind")
         .unique(["workload", "feature", "kind", "first_seen"])
         .group_by("feature", "kind")
@@ -61,7 +62,7 @@ def as_rare(counted: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 def rarity(items: pl.DataFrame, rarities: pl.DataFrame) -> pl.Series:
     """Give the bits that the kind of each new item adds to its surprise: at least 0, and 0 where none is declared.
 
-    The chance that a new item is of a kind as rare as this, with `UNSEEN` items of kinds not met so far.
+    The chance that an item is of a kind as rare as this, with `UNSEEN` items of kinds not met so far.
     """
     totals = rarities.group_by("feature").agg(pl.col("met").first().alias("total"))
     joined = (

@@ -169,7 +169,7 @@ def expect(baseline: Baseline) -> Novelty:
         cohorts.select("cohort", "feature", *(pl.col(name).alias(f"cohort_{name}") for name in known)),
         fleet.select("feature", *(pl.col(name).alias(f"fleet_{name}") for name in known)),
         _at_birth(baseline, items, fleet),
-        rarities(_in_later_half(baseline, items)),
+        rarities(items),
     )
 
 

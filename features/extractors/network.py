@@ -61,7 +61,7 @@ class Network:
         ),
         FeatureSpec(
             "network.new_edge", "items", "destination and port", "destinations with their port", "T1571",
-            "first contact with {value} ({expected})", "destination",
+            "first contact with {value} ({expected})", "destination", kind_of=r":(\d+)$",
         ),
         FeatureSpec(
             "network.new_port", "items", "port", "external ports talked to, with protocol", "T1571",

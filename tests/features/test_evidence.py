@@ -154,3 +154,24 @@ def test_many_settings_at_once_surprise_less_at_a_birth() -> None:
     column = evidence.bits[:, list(specs()).index(feature)]
     newcomer, grown = (float(column[list(evidence.keys["workload"]).index(name)]) for name in (NEWCOMER, SIBLING))
     assert 0 < newcomer < grown - 3
+
+
+def test_a_kind_that_many_have_is_no_rare_kind_though_it_never_changes() -> None:
+    """Where all workloads have had a memory limit from the start, another one is no news; a first device is."""
+    feature = "config.new_setting"
+    flags = [(SIBLING, START + timedelta(days=4, hours=n), {}, {feature: [f"EnvKey=FLAG{n}"]}) for n in range(20)]
+    limits = [(f"docker:shop/web{n}", START, {}, {feature: [f"Memory={n}"]}) for n in range(20)]
+    normal = Normal.of(learn(make(flags + limits), START, NOW))
+
+    evidence = weigh(
+        make(
+            [
+                ("docker:shop/web0", NOW, {}, {feature: ["Memory=99"]}),
+                (SIBLING, NOW, {}, {feature: ["Device=/dev/kvm"]}),
+            ]
+        ),
+        normal,
+    )
+
+    kinds = dict(evidence.items.select("item", pl.col("bits")).iter_rows())
+    assert kinds["Memory=99"] < kinds["Device=/dev/kvm"] - 3

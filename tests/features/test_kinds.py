@@ -32,11 +32,12 @@ def learnt() -> pl.DataFrame:
         ("config.new_setting", "PidsLimit=-1", "PidsLimit"),
         ("config.new_privilege", "Bind=/:/host:rw", "Bind"),
         ("control.new_command", "/usr/bin/curl -sv http://x", "curl"),
+        ("network.new_edge", "a.example:4444", "4444"),
         ("network.new_destination", "a.example", None),
     ],
 )
 def test_the_kind_is_the_declared_part_of_an_item(feature: str, item: str, expected: str | None) -> None:
-    """Fields of settings and programs of commands are kinds; a destination has none."""
+    """Fields of settings, programs of commands and ports of edges are kinds; a destination has none."""
     assert _items((feature, item)).select(kind()).item() == expected
 
 
