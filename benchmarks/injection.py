@@ -89,10 +89,15 @@ def _named(feature: str, reasons: list[str]) -> Named:
     return Named(feature, reasons.index(feature) if feature in reasons else None, min(places, default=None))
 
 
+def judged() -> list[str]:
+    """List the features that are to be named: all but those that are judged in place of others, to say less."""
+    return [name for name, spec in specs().items() if not spec.instead_of]
+
+
 def _drawn(calm: pl.DataFrame, learnt: Windows, tries: int, random: np.random.Generator) -> Iterator[Injection]:
     free = calm.select(KEY).rows()
     order = random.permutation(len(free)).tolist()
-    for feature in sorted(specs(), key=lambda name: len(_kinds(learnt, name)) or len(free)):
+    for feature in sorted(judged(), key=lambda name: len(_kinds(learnt, name)) or len(free)):
         kinds = _kinds(learnt, feature)
         fit = [place for place in order if not kinds or _kind(free[place][0]) in kinds][:tries]
         order = [place for place in order if place not in set(fit)]
