@@ -100,6 +100,8 @@ def without(windows: Windows, named: pl.DataFrame) -> tuple[Windows, Windows]:
     named
         `workload, window_start, feature, item`, at most once each; a null item names the value of a feature.
     """
+    if named.is_empty():
+        return windows, Windows(windows.values.clear(), windows.items.clear(), windows.facts)
     amounts = named.filter(pl.col("item").is_null())
     left = windows.values
     taken = left.join(named, on=KEY, how="semi", maintain_order="left")

@@ -44,30 +44,47 @@ def telling(
     row, column = np.nonzero(believed >= TELLING)
     order = np.lexsort((column, -believed[row, column], row))
     row, column = row[order], column[order]
+    kept = np.arange(len(row)) - np.searchsorted(row, row) < MOST
+    row, column = row[kept], column[kept]
+    origin = source[row, column]
+    told = _explained(evidence, origin, column, believed[row, column], backoff)
+    start = evidence.keys["window_start"].to_numpy()
+    since = (start[rows[row]] - start[origin]).astype("timedelta64[us]").tolist()
+    found: dict[int, list[Reason]] = {}
+    for window, of, ago in zip(row.tolist(), zip(origin.tolist(), column.tolist(), strict=True), since, strict=True):
+        found.setdefault(window, []).append(earlier(told[of], ago))
+    return found
+
+
+def _explained(
+    evidence: Evidence,
+    origin: NDArray[np.int64],
+    column: NDArray[np.int64],
+    believed: NDArray[np.float64],
+    backoff: Backoff,
+) -> dict[tuple[int, int], Reason]:
+    """Explain evidence by its row and column, each once: it is told in every window of the hour that follows."""
     names = list(specs())
     places = pl.DataFrame(
         {
-            "told": row,
+            "row": origin.astype(np.uint32),
+            "column": column,
             "feature": [names[place] for place in column],
-            "row": source[row, column].astype(np.uint32),
-            "believed": believed[row, column],
-            "place": np.arange(len(row)),
+            "believed": believed,
         },
         schema_overrides={"feature": pl.String},
-    ).filter(pl.int_range(pl.len()).over("told") < MOST)
-    start = evidence.keys["window_start"]
+    ).unique(["row", "column"])
     keys = evidence.keys.select("workload", "cohort", "image_repository").rows()
-    found: dict[int, list[tuple[int, Reason]]] = {}
-    for table, explain, stand in (
-        (evidence.values, magnitude_reason, backoff.of_magnitude),
-        (evidence.items, item_reason, backoff.of_items),
-    ):
-        for told in places.join(table, on=["row", "feature"]).iter_rows(named=True):
-            standing = stand(told["feature"], *keys[told["row"]])
-            reason = explain(specs()[told["feature"]], told, standing)
-            since = start[int(rows[told["told"]])] - start[told["row"]]
-            found.setdefault(told["told"], []).append((told["place"], earlier(reason, since)))
-    return {row: [reason for _, reason in sorted(own, key=lambda one: one[0])] for row, own in found.items()}
+    return {
+        (told["row"], told["column"]): explain(
+            specs()[told["feature"]], told, stand(told["feature"], *keys[told["row"]])
+        )
+        for table, explain, stand in (
+            (evidence.values, magnitude_reason, backoff.of_magnitude),
+            (evidence.items, item_reason, backoff.of_items),
+        )
+        for told in places.join(table, on=["row", "feature"]).iter_rows(named=True)
+    }
 
 
 def telling_only(windows: Windows, parted: Parted, normal: Normal, trust: Trust) -> Parted:
