@@ -270,3 +270,21 @@ def test_a_reason_of_an_earlier_window_says_how_long_ago(scores: list[Score]) ->
 
     assert ago
     assert ago <= {f"{minutes} minutes earlier" for minutes in (10, 20, 30, 40, 50)}
+
+
+def test_evidence_reads_the_same_in_every_window_of_its_hour(scores: list[Score]) -> None:
+    """A reason that is carried on keeps value, range, bits and words, and adds how long ago it was seen."""
+    told = {(one.workload, one.window_start): one.reasons for one in scores}
+    carried = 0
+    for (workload, start), reasons in told.items():
+        for reason in reasons:
+            words, _, ago = reason.text.rpartition(", ")
+            if not ago.endswith(" minutes earlier"):
+                continue
+            origin = datetime.fromisoformat(start) - timedelta(minutes=int(ago.split()[0]))
+            first = told.get((workload, f"{origin:%Y-%m-%dT%H:%M:%SZ}"), [])
+            own = [one for one in first if one.feature == reason.feature and not one.text.endswith(" earlier")]
+            carried += len(own)
+            assert all(msgspec.structs.replace(reason, text=words) == one for one in own)
+
+    assert carried
