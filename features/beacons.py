@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
+from scipy.special import bdtrc, betaincinv
 
 from features.windows import KEY, TRAILING
 
@@ -119,6 +119,6 @@ def _chance(gaps: int) -> Floats:
     """
     low, high = _quartiles(gaps)
     middles = (np.arange(_NODES) + 0.5) / _NODES
-    smallest = -np.log1p(-beta.ppf(middles, low, gaps - low + 1))
+    smallest = -np.log1p(-betaincinv(low, gaps - low + 1, middles))
     near = -np.expm1(-_RATIOS * smallest[:, None])
-    return np.asarray(-np.log2(binom.sf(high - low - 1, gaps - low, near).mean(axis=0)), dtype=np.float64)
+    return np.asarray(-np.log2(bdtrc(high - low - 1, gaps - low, near).mean(axis=0)), dtype=np.float64)
