@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import joblib
+import polars as pl
+import structlog
 
 from features.addresses import internal_networks
+from models.errors import ArtefactError
 from models.quarantine import Attack, Guard
 from models.training import train
 from service.feedback import Verdict
@@ -17,8 +20,9 @@ from service.jobs.errors import JobError
 from service.jobs.gates import Gate, gates
 from service.jobs.locks import only_one
 from service.jobs.progress import Progress, silent
-from service.wiring import Home, champion
+from service.wiring import Home
 
+_log = structlog.get_logger("wharfinger.refresh")
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -127,13 +131,25 @@ def refresh(
 
 def _guard(home: Home) -> Guard:
     """Ask the champion what it held back, and people what they said."""
-    before = champion(home)
     verdicts = home.feedback.statements(Verdict)
     attacks = [Attack(one.workload, one.start, one.end, one.items) for one in verdicts if one.verdict == "attack"]
     guard = Guard(
         expected=home.feedback.expectations(), attacks=attacks, lasting=timedelta(days=home.settings.quarantine_days)
     )
-    return guard if before is None or before.held is None else replace(guard, held=before.held)
+    held = _held(home)
+    return guard if held is None else replace(guard, held=held)
+
+
+def _held(home: Home) -> pl.DataFrame | None:
+    """Read what the champion held back; one that cannot be read is about to be replaced, and must not prevent it."""
+    version = home.registry.champion()
+    if version is None:
+        return None
+    try:
+        return home.registry.load(version).tables.get("held")
+    except ArtefactError as error:
+        _log.warning("what the champion held back is learnt", model=version, error=str(error))
+        return None
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 import json
 import multiprocessing
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from models.errors import ArtefactError
 from service.jobs.errors import JobError
 from service.jobs.gates import gates
 from service.jobs.locks import only_one
@@ -14,6 +17,7 @@ from service.jobs.refresh import refresh
 from service.jobs.score import score, score_records
 from service.settings import Settings
 from service.wiring import Home, champion, open_home
+from tests.service.conftest import SPLIT
 
 REPORT = {"workloads": 9, "held_out_windows": 900, "injected_found": 0.8}
 CALIBRATIONS = {"final": {"slope": 1.5, "cohorts": {"a": [0.1, 2.0]}}}
@@ -153,3 +157,26 @@ def test_order_of_input_does_not_matter(tmp_path: Path, tmp_path_factory: pytest
     columns = ["event_id", "ts", "kind", "src_ip", "dst_ip", "bytes_out"]
     assert fleet.home.lake.read(columns=columns).equals(home.lake.read(columns=columns))
     assert json.dumps(fleet.home.lake.counts()) == json.dumps(home.lake.counts())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["made for other features", "changed after signing"])
+def test_a_champion_that_cannot_serve_does_not_keep_a_refresh_from_making_one(
+    tmp_path: Path, fleet: Fleet, damage: str
+) -> None:
+    """After an upgrade, or when its files were changed, the old champion is refused and a refresh replaces it."""
+    shutil.copytree(fleet.settings.home, tmp_path / "home")
+    home = open_home(Settings.load(tmp_path / "home", {}))
+    old = home.registry.load(fleet.version)
+    if damage == "made for other features":
+        other = replace(old, manifest=old.manifest | {"features": ["of.before"]})
+        home.registry.promote(home.registry.save(other, created_at=datetime.now(UTC)))
+    else:
+        (home.settings.home / "models" / fleet.version / "items.parquet").write_bytes(b"not what was signed")
+    with pytest.raises(ArtefactError):
+        champion(home)
+
+    report = refresh(home, until=SPLIT)
+
+    home.registry.promote(report.version)
+    assert champion(home) is not None
