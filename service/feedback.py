@@ -91,12 +91,14 @@ class FeedbackStore:
         with self._store.engine.begin() as connection:
             connection.execute(sa.insert(feedback_table), row)
 
-    def statements(self, kind: type[Statement], *, at: datetime | None = None) -> list[Statement]:
+    def statements(
+        self, kind: type[Statement], *, at: datetime | None = None, limit: int | None = None
+    ) -> list[Statement]:
         """List statements of a kind, the latest to expire first; with `at`, only those not expired by then."""
         statement = sa.select(feedback_table.c.body).where(feedback_table.c.kind == kind.__name__)
         if at is not None:
             statement = statement.where(feedback_table.c.until > micros(at))
-        ordered = statement.order_by(feedback_table.c.until.desc(), feedback_table.c.id).limit(MAX_LISTED)
+        ordered = statement.order_by(feedback_table.c.until.desc(), feedback_table.c.id).limit(limit)
         with self._store.engine.connect() as connection:
             return [msgspec.json.decode(body, type=kind) for body in connection.execute(ordered).scalars()]
 

@@ -8,7 +8,7 @@ from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
 from service.api.problems import refuse
 from service.api.schemas import ChangeList, ChangeRequest, FeedbackQuery, utc
-from service.feedback import Change, new_id
+from service.feedback import MAX_LISTED, Change, new_id
 from service.state import state
 
 resource = Resource("changes")
@@ -46,8 +46,9 @@ def announce_change() -> Change:
 
 @resource.operation("GET", "/v1/changes", answer=ChangeList, query=FeedbackQuery, problems=(422,))
 def list_changes() -> ChangeList:
-    """List announced changes, the latest to expire first."""
-    return ChangeList(changes=state().home.feedback.statements(Change, at=utc(read_query(FeedbackQuery).at)))
+    """List announced changes, the latest to expire first, 1,000 at most."""
+    at = utc(read_query(FeedbackQuery).at)
+    return ChangeList(changes=state().home.feedback.statements(Change, at=at, limit=MAX_LISTED))
 
 
 @resource.operation("DELETE", "/v1/changes/<change>", answer=Change, problems=(403,))

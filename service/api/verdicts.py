@@ -8,7 +8,7 @@ from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
 from service.api.problems import refuse
 from service.api.schemas import FeedbackQuery, ProposalList, ProposalQuery, VerdictList, VerdictRequest, utc
-from service.feedback import Verdict
+from service.feedback import MAX_LISTED, Verdict
 from service.jobs.errors import JobError
 from service.jobs.proposals import proposals
 from service.jobs.verdicts import Ruled, UnknownIncidentError, give_verdict
@@ -54,8 +54,9 @@ def give_a_verdict(incident: str) -> Verdict:
 
 @resource.operation("GET", "/v1/verdicts", answer=VerdictList, query=FeedbackQuery, problems=(422,))
 def list_verdicts() -> VerdictList:
-    """List verdicts, the latest to expire first."""
-    return VerdictList(verdicts=state().home.feedback.statements(Verdict, at=utc(read_query(FeedbackQuery).at)))
+    """List verdicts, the latest to expire first, 1,000 at most."""
+    at = utc(read_query(FeedbackQuery).at)
+    return VerdictList(verdicts=state().home.feedback.statements(Verdict, at=at, limit=MAX_LISTED))
 
 
 @resource.operation("GET", "/v1/verdicts/proposals", answer=ProposalList, query=ProposalQuery, problems=(422, 503))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pytest
 from flask.testing import FlaskClient
 
-from service.feedback import Change, of_change
+from service.feedback import MAX_LISTED, Change, Verdict, of_change
 from service.jobs.score import score
 from service.settings import Settings
 from service.storage import ScoreStore
@@ -215,3 +215,25 @@ def test_a_database_from_before_feedback_opens(fleet: Fleet, tmp_path: Any) -> N
 
     assert home.feedback.expectations() == []
     assert len(home.store.query()[0]) == 3
+
+
+def test_no_attack_is_forgotten_among_many_statements(fleet: Fleet) -> None:
+    """A listing is bounded; what a refresh must never learn is not, however much was said since."""
+    said = [
+        Verdict(
+            id=f"verdict-{number:04}",
+            verdict="attack" if number == 0 else "unsure",
+            workload="docker:shop/api",
+            start=SPLIT,
+            end=SPLIT,
+            until=SPLIT + timedelta(days=number),
+            by="me",
+        )
+        for number in range(MAX_LISTED + 1)
+    ]
+
+    for one in said:
+        fleet.home.feedback.add(one)
+
+    assert "attack" in {one.verdict for one in fleet.home.feedback.statements(Verdict)}
+    assert len(fleet.home.feedback.statements(Verdict, limit=MAX_LISTED)) == MAX_LISTED
