@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 PRIVILEGED = 3.0  # points from which a setting opens the host or hides from it
-CARELESS = 0.25  # points of a missing safeguard: forty of them weigh about as much as one open host
+CARELESS = 0.25  # points of a missing safeguard: thirty-two of them weigh as much as one open host
 
 # Settings that only take rights away: gaining one is no news of danger, and losing one shows in what is missing.
 SAFEGUARD = r"^(CapDrop=|ReadonlyRootfs=true|RunAsNonRoot=true|AutomountToken=false|SecurityOpt=no-new-privileges)"

@@ -16,6 +16,10 @@ from service.tables import feedback_table
 
 Ruling = Literal["expected", "attack", "unsure"]
 MAX_LISTED = 1_000
+# Features that name the same thing: whoever announces it announces it for all of them.
+SETTINGS = ("config.new_setting", "config.rolled_out")
+DESTINATIONS = ("network.new_destination", "network.drip")
+EDGES = ("network.new_edge", "network.beacon", "network.internal_beacon")
 RECREATED = ("config.drift", "config.creations", "config.deaths")
 _ANY_AMOUNT = float("inf")
 
@@ -144,9 +148,6 @@ def of_change(change: Change) -> Expectation:
     )
 
 
-SETTINGS = ("config.new_setting", "config.rolled_out")
-
-
 def _of_image(reference: str | None) -> Iterator[Pairs]:
     if reference is None:
         return
@@ -177,7 +178,8 @@ def _of_destination(destination: str) -> Pairs:
     domain = registered_domain(host)
     return (
         ("network.new_name", domain),
-        *(("network.new_destination", name) for name in (host, domain)),
-        *((feature, f"{name}:{port}") for feature in ("network.new_edge", "network.beacon") for name in (host, domain)),
+        ("network.bare_address", host),
+        *((feature, name) for feature in DESTINATIONS for name in (host, domain)),
+        *((feature, f"{name}:{port}") for feature in EDGES for name in (host, domain)),
         *((("network.new_port", f"{port}/*"),) if port != "*" else ()),
     )

@@ -199,7 +199,22 @@ def test_an_image_is_explained_wherever_it_is_seen() -> None:
     assert ("pulls.new_repository", "registry.example/a/b") in found.items
     assert ("pulls.moved_tag", "registry.example/a/b:1 *") in found.items
     assert ("config.new_setting", "Image=registry.example/a/b:1") in found.items
+    assert ("config.rolled_out", "Image=registry.example/a/b:1") in found.items
     assert found.at_most["config.creations"] > 0
+
+
+def test_a_destination_is_explained_wherever_it_is_named() -> None:
+    """Calling it at intervals, sending to it little by little and asking it by number are announced with it."""
+    announced = Change(
+        id="c", workload="w", since=SPLIT, until=SPLIT + timedelta(days=1), by="ci", destinations=["203.0.113.7:443"]
+    )
+
+    found = of_change(announced)
+
+    for feature in ("network.new_edge", "network.beacon", "network.internal_beacon"):
+        assert (feature, "203.0.113.7:443") in found.items
+    for feature in ("network.new_destination", "network.drip", "network.bare_address"):
+        assert (feature, "203.0.113.7") in found.items
 
 
 def test_a_database_from_before_feedback_opens(fleet: Fleet, tmp_path: Any) -> None:
