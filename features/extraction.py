@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from features.addresses import INTERNAL, Network
-from features.events import KINDS
+from features.events import KINDS, conform
 from features.lake import Lake
 from features.leases import LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
-from features.rollouts import LIFE_KINDS, standing_before
+from features.rollouts import LIFE_KINDS, standing
 from features.windows import TRAILING, WINDOW, Windows, extract, floor_window, merge_windows
 
 DAY = timedelta(days=1)
@@ -55,7 +55,7 @@ def extract_days(
     """Extract the windows that lie in [since, until), day by day in UTC.
 
     Days are the unit whatever the span asked for, so that a window has the same features in every run that holds the
-    same events. Peak memory is that of two days of events.
+    same events. Peak memory is that of all leases and two days of events; at first, of the lives of containers before.
 
     Parameters
     ----------
@@ -63,12 +63,15 @@ def extract_days(
         Called with the share done, 0 to 1.
     """
     leases = read_leases(lake, until)
-    life = lake.read(until=until, kinds=LIFE_KINDS, columns=CONTROL_COLUMNS)
+    stood, told = conform(pl.DataFrame()).select(CONTROL_COLUMNS), None
     for day in lake.days(since, until) or [floor_day(since)]:
         end = min(day + DAY, until)
         traffic = lake.read(since=day - TRAILING, until=end, kinds=TRAFFIC, columns=TRAFFIC_COLUMNS)
-        recent = lake.read(since=day - 2 * WINDOW, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
-        control = pl.concat([standing_before(life, day - 2 * WINDOW), recent])
+        begin = day - 2 * WINDOW
+        life = lake.read(since=told, until=begin, kinds=LIFE_KINDS, columns=CONTROL_COLUMNS)
+        stood, told = standing(pl.concat([stood, life])), begin
+        recent = lake.read(since=begin, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
+        control = pl.concat([stood, recent])
         found = [extract(attribute(events, leases, networks)) for events in (traffic, control)]
         yield merge_windows(found).between(max(day, since), end - WINDOW + timedelta(microseconds=1))
         progress(min((end - since) / (until - since), 1.0) if until > since else 1.0)

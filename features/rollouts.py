@@ -5,8 +5,6 @@ siblings. Snapshots are taken when a container is made or changed, so a sibling 
 was then holds until it ends or is seen again.
 """
 
-from datetime import datetime
-
 import polars as pl
 
 from features.windows import KEY, WINDOW
@@ -24,8 +22,7 @@ def spans(events: pl.DataFrame) -> pl.DataFrame:
     `workload, container_id, config, image_repository, ts, until`: `until` is null while it holds. Events that name no
     container tell of none.
     """
-    told = (pl.col("kind") == "config") | pl.col("action").is_in(_ENDS)
-    life = events.filter(told & pl.all_horizontal(pl.col(*CONTAINER).is_not_null())).sort("ts", "event_id")
+    life = events.filter(_tells() & pl.all_horizontal(pl.col(*CONTAINER).is_not_null())).sort("ts", "event_id")
     return (
         life.with_columns(pl.col("ts").shift(-1).over("container_id").alias("until"))
         .filter(pl.col("kind") == "config")
@@ -33,12 +30,14 @@ def spans(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def standing_before(events: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """Keep, of events in time order before `moment`, the last snapshot of each container that still stood then."""
-    told = (pl.col("kind") == "config") | pl.col("action").is_in(_ENDS)
-    before = events.filter((pl.col("ts") < moment) & told & pl.col("container_id").is_not_null())
-    last = before.unique("container_id", keep="last", maintain_order=True)
-    return last.filter(pl.col("kind") == "config")
+def standing(events: pl.DataFrame) -> pl.DataFrame:
+    """Keep, of events in time order, the last snapshot of each container that stands at their end."""
+    told = events.filter(_tells() & pl.col("container_id").is_not_null())
+    return told.unique("container_id", keep="last", maintain_order=True).filter(pl.col("kind") == "config")
+
+
+def _tells() -> pl.Expr:
+    return (pl.col("kind") == "config") | pl.col("action").is_in(_ENDS)
 
 
 def siblings(events: pl.DataFrame) -> pl.DataFrame:

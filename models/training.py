@@ -118,7 +118,7 @@ def fit(
     cleared = guard.withhold(windows, guard.held, until).kept
     held_out = held_out_evidence(windows, since, until, progress, learnt=cleared)
     unseen = unseen_strength(held_out, seed)
-    channels = _fit(held_out, budget, seed, unseen)
+    channels = fit_channels(held_out, unseen, budget, seed)
     progress("forest", 1.0)
     withheld = guard.withhold(windows, strange_in_folds(held_out, channels, cleared, windows, since, until), until)
     normal = Normal.of(learn(withheld.kept, since, until))
@@ -134,9 +134,8 @@ def strange_in_folds(
     held_out: HeldOut, channels: Channels, learnt: Windows, windows: Windows, since: datetime, until: datetime
 ) -> pl.DataFrame:
     """Find what made held-out windows strange, each against what was learnt before its fold."""
-    edges = [floor_window(since + (until - since) * share) for share in FOLDS]
     found = []
-    for start, end in pairwise(edges):
+    for start, end in _folds(since, until):
         inside = held_out.keys["window_start"].is_between(start, end, closed="left")
         fold = Evidence(held_out.keys.filter(inside), held_out.bits[inside.to_numpy()], pl.DataFrame(), pl.DataFrame())
         known = learnt.between(None, start).items.select("workload", "feature", "item").unique()
@@ -168,16 +167,21 @@ def held_out_evidence(
     TrainingError
         If the later half of the span holds no window.
     """
-    edges = [floor_window(since + (until - since) * share) for share in FOLDS]
-    found: list[Evidence] = []
-    for number, (start, end) in enumerate(pairwise(edges), 1):
+    folds = _folds(since, until)
+    found: list[HeldOut] = []
+    for number, (start, end) in enumerate(folds, 1):
         later = windows.between(start, end)
         if not later.values.is_empty():
-            found.append(weigh(later, Normal.of(learn(learnt or windows, since, start))))
-        progress("evidence", number / (len(edges) - 1))
+            evidence = weigh(later, Normal.of(learn(learnt or windows, since, start)))
+            found.append(HeldOut(evidence.keys, evidence.bits))  # and not what it stands on, which is large
+        progress("evidence", number / len(folds))
     if not found:
         raise TrainingError("no telemetry in the later half of the span; ingest more, or set --until earlier")
-    return HeldOut(pl.concat([e.keys for e in found]), np.vstack([e.bits for e in found]))
+    return HeldOut(pl.concat([part.keys for part in found]), np.vstack([part.bits for part in found]))
+
+
+def _folds(since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    return list(pairwise(floor_window(since + (until - since) * share) for share in FOLDS))
 
 
 def unseen_strength(held_out: HeldOut, seed: int) -> NDArray[np.float64]:
@@ -214,9 +218,8 @@ def _vectors(trust: Trust, held_out: HeldOut) -> NDArray[np.float64]:
     return aggregate(rolling_max(held_out.keys, trust.apply(held_out.bits))[0])
 
 
-def _fit(held_out: HeldOut, budget: float, seed: int, unseen: NDArray[np.float64] | None = None) -> Channels:
-    if unseen is None:
-        unseen = unseen_strength(held_out, seed)
+def fit_channels(held_out: HeldOut, unseen: NDArray[np.float64], budget: float, seed: int) -> Channels:
+    """Fit the channels on held-out windows, and their alert rate on the `unseen_strength` of these."""
     rate = AlertRate.fit(held_out.keys, unseen)
     thresholds = {name: rate.threshold(budget * times) for name, times in RATES.items()}
     return Channels(*_tails(held_out, seed), rate, thresholds)
