@@ -29,8 +29,8 @@ from features.evidence import Evidence, Normal, weigh
 from features.extraction import closed_until, extract_days
 from features.lake import Lake
 from features.windows import merge_windows
-from models import training
-from models.training import HeldOut, held_out_evidence
+from models.scores import Severity
+from models.training import HeldOut, fit_channels, held_out_evidence, unseen_strength
 from models.training_report import RATES, count_runs
 from service.emulation.estate.__main__ import run
 from service.emulation.estate.ids import parse_iso
@@ -40,7 +40,7 @@ from service.jobs.validate import START, ingested
 
 LEARNT, WATCHED, STRETCH = 7, 30, 6  # days
 ATTACKED, RUN, CLAIMED = 0.01, 10, 25.0  # share of windows, windows side by side, bits
-SHOWN = ("high", "medium", "low")
+SHOWN: tuple[Severity, ...] = ("high", "medium", "low")
 MOST_SHARE = 4.0
 TELLING = 5  # alerts
 
@@ -62,7 +62,7 @@ def read(lake: Lake) -> Estate:
     learnt = merge_windows(list(extract_days(lake, start, watch)))
     watched = merge_windows(list(extract_days(lake, watch, until)))
     normal = Normal.of(learn(learnt, start, watch))
-    return Estate(held_out_evidence(learnt, start, watch), weigh(watched, normal).after(watch))
+    return Estate(held_out_evidence(learnt, start, watch), weigh(watched, normal))
 
 
 def attacked(held_out: HeldOut, seed: int) -> HeldOut:
@@ -74,11 +74,11 @@ def attacked(held_out: HeldOut, seed: int) -> HeldOut:
     return replace(held_out, bits=bits)
 
 
-def reached(estate: Estate, held_out: HeldOut, budget: float, seed: int) -> dict[str, NDArray[np.bool_]]:
+def reached(estate: Estate, held_out: HeldOut, budget: float, seed: int) -> dict[Severity, NDArray[np.bool_]]:
     """Tell which watched windows reach each severity, with what is learnt of held-out ones."""
-    channels = training._fit(held_out, budget, seed)  # noqa: SLF001 -- as `train` does once windows are weighed
+    channels = fit_channels(held_out, unseen_strength(held_out, seed), budget, seed)
     bits = channels.bits(estate.watched)
-    return {name: bits >= channels.thresholds[name] for name in SHOWN}  # type: ignore[index] -- names of severities
+    return {name: bits >= channels.thresholds[name] for name in SHOWN}
 
 
 def stretches(keys: pl.DataFrame) -> Iterator[NDArray[np.bool_]]:
@@ -104,7 +104,7 @@ def loud(keys: pl.DataFrame, strange: NDArray[np.bool_]) -> str:
 def rows(estate: Estate, held_out: HeldOut, budget: float, seed: int) -> Iterator[tuple[str, ...]]:
     keys = estate.watched.keys
     for name, strange in reached(estate, held_out, budget, seed).items():
-        promised = budget * RATES[name]  # type: ignore[index] -- names of severities
+        promised = budget * RATES[name]
         rate = count_runs(keys.filter(pl.Series(strange))) / WATCHED
         parts = (count_runs(keys.filter(pl.Series(strange & own))) / STRETCH for own in stretches(keys))
         yield (

@@ -83,9 +83,9 @@ def read(folder: Path) -> Estate:
         raise SystemExit("the estate is empty")
     learnt = merge_windows(list(extract_days(lake, datetime.fromisoformat(START), watch)))
     watched = merge_windows(list(extract_days(lake, watch, until)))
-    since = learnt.values["window_start"].min()
-    held = held_out_evidence(learnt, since, watch)  # type: ignore[arg-type] -- the column holds times
-    seen = weigh(watched, Normal.of(learn(learnt, since, watch)))  # type: ignore[arg-type]
+    since = learnt.values.select(pl.col("window_start").min()).item()
+    held = held_out_evidence(learnt, since, watch)
+    seen = weigh(watched, Normal.of(learn(learnt, since, watch)))
     trust = Trust.measure(held.bits)
     return Estate(
         labels,

@@ -64,9 +64,9 @@ def forests(
     """Calibrate the scores of forests of cohorts with `enough` windows, and of the fleet's for the others."""
     of = vectors or strongest()
     held, cohorts = of(estate.held_out), estate.held_out.cohorts
-    fleet = fit_forest(held, seed=seed, **settings)  # type: ignore[arg-type] -- numbers of fit_forest's own names
+    fleet = fit_forest(held, seed=seed, **settings)
     own = {
-        str(name): fit_forest(held[cohorts == name], seed=seed, **({"n_trees": COHORT_TREES} | settings))  # type: ignore[arg-type]
+        str(name): fit_forest(held[cohorts == name], seed=seed, **({"n_trees": COHORT_TREES} | settings))
         for name in np.unique(cohorts)
         if np.count_nonzero(cohorts == name) >= enough
     }
@@ -97,7 +97,7 @@ def variants(estate: Estate, seed: int) -> Iterator[tuple[str, Matrix]]:
     near = neighbours(estate)
 
     def with_sum(**settings: float) -> Matrix:
-        return (forests(estate, seed=seed, **settings) + two) / 2  # type: ignore[arg-type]
+        return (forests(estate, seed=seed, **settings) + two) / 2
 
     word = strongest(of="claimed")
     yield "chosen: mean of forests of cohorts and sum", (own + two) / 2

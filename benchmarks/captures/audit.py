@@ -141,7 +141,7 @@ def _strongest(windows: Windows | None, normal: Normal) -> float:
 
 def _points(windows: Windows | None) -> float:
     """Give the declared danger by itself: what is left of the evidence where nobody has a history."""
-    return 0.0 if windows is None else float(windows.values["control.danger"].fill_null(0.0).max() or 0.0)  # type: ignore[arg-type]
+    return 0.0 if windows is None else float(windows.values.select(pl.col("control.danger").max()).item() or 0.0)
 
 
 def raw(windows: Windows | None) -> Floats:

@@ -79,8 +79,9 @@ def _model(trial: Trial) -> tuple[Normal, Trust, Detector | None]:
         try:
             detector, _ = train(lake)
         except TrainingError:
-            starts = trial.learnt.windows.values["window_start"]
-            known = learn(trial.learnt.windows, starts.min(), starts.max() + WINDOW)  # type: ignore[arg-type, operator]
+            start = pl.col("window_start")
+            first, last = trial.learnt.windows.values.select(start.min(), start.max().alias("last")).row(0)
+            known = learn(trial.learnt.windows, first, last + WINDOW)
             return Normal.of(known), Trust.measure(np.zeros((0, len(specs())))), None
     return detector.normal, detector.channels.trust, detector
 
