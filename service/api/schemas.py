@@ -134,7 +134,12 @@ class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True):
         name="from", default=None
     )
     image: Annotated[Name | None, Meta(description="Image that is rolled out: repository, with tag or digest.")] = None
-    fields: Annotated[Named, Meta(description="Settings that change: `Env`, or `Env=MODE=fast`.")] = []
+    fields: Annotated[
+        Named,
+        Meta(
+            description="Settings that change, by field or with a value: `Memory`, or `EnvKey=MODE` for a variable, whose value is never kept."
+        ),
+    ] = []
     destinations: Annotated[Named, Meta(description="New destinations: `host` or `host:port`.")] = []
     link: Annotated[Note, Meta(description="Where to read more.")] = ""
 

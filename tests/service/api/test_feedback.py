@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pytest
 from flask.testing import FlaskClient
 
+from features.configuration import docker_tokens
 from service.feedback import MAX_LISTED, Change, Verdict, of_change
 from service.jobs.score import score
 from service.settings import Settings
@@ -201,6 +202,20 @@ def test_an_image_is_explained_wherever_it_is_seen() -> None:
     assert ("config.new_setting", "Image=registry.example/a/b:1") in found.items
     assert ("config.rolled_out", "Image=registry.example/a/b:1") in found.items
     assert found.at_most["config.creations"] > 0
+
+
+def test_the_fields_of_the_documentation_are_settings_as_they_are_read() -> None:
+    """A variable is announced by the token that its configuration has, or the announcement explains nothing."""
+    read = set(docker_tokens({"Config": {"Env": ["MODE=fast"]}, "HostConfig": {"Memory": 1 << 30}}))
+    announced = Change(
+        id="c", workload="w", since=SPLIT, until=SPLIT + timedelta(days=1), by="ci", fields=["Memory", "EnvKey=MODE"]
+    )
+
+    named = {item for feature, item in of_change(announced).items if feature == "config.new_setting"}
+
+    assert named == {"Memory=*", "EnvKey=MODE"}
+    assert "EnvKey=MODE" in read
+    assert any(token.startswith("Memory=") for token in read)
 
 
 def test_a_destination_is_explained_wherever_it_is_named() -> None:
