@@ -27,8 +27,8 @@ _ANY_AMOUNT = float("inf")
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """An announced change: until it expires it explains the drift that it names, and no other.
 
-    `fields` are settings by field or with a value (`Memory`, or `EnvKey=MODE` for a variable, whose value is never kept),
-    `destinations` are `host` or `host:port`.
+    `fields` are settings (`Memory`, or `Memory=1073741824` for one value; `EnvKey=MODE` for a variable, whose value
+    is not kept), `destinations` are `host` or `host:port`.
     """
 
     id: str

@@ -136,9 +136,7 @@ class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True):
     image: Annotated[Name | None, Meta(description="Image that is rolled out: repository, with tag or digest.")] = None
     fields: Annotated[
         Named,
-        Meta(
-            description="Settings that change, by field or with a value: `Memory`, or `EnvKey=MODE` for a variable, whose value is never kept."
-        ),
+        Meta(description="Settings that change: `Memory`, or `EnvKey=MODE` for a variable."),
     ] = []
     destinations: Annotated[Named, Meta(description="New destinations: `host` or `host:port`.")] = []
     link: Annotated[Note, Meta(description="Where to read more.")] = ""
