@@ -48,15 +48,15 @@ def rarities(met: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def as_rare(counted: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Add to each row, within its group of `by`, the `windows` of all rows that have at most as many."""
+def as_rare(counted: pl.DataFrame, by: list[str], count: str = "windows") -> pl.DataFrame:
+    """Add to each row, within its group of `by`, the sum of `count` over all rows that have at most as much."""
     mass = (
-        counted.group_by(*by, "windows")
-        .agg((pl.len() * pl.col("windows").first()).alias("mass"))
-        .sort(*by, "windows")
-        .select(*by, "windows", pl.col("mass").cum_sum().over(by).alias("as_rare"))
+        counted.group_by(*by, count)
+        .agg((pl.len() * pl.col(count).first()).alias("mass"))
+        .sort(*by, count)
+        .select(*by, count, pl.col("mass").cum_sum().over(by).alias("as_rare"))
     )
-    return counted.join(mass, on=[*by, "windows"], how="left", maintain_order="left")
+    return counted.join(mass, on=[*by, count], how="left", maintain_order="left")
 
 
 def rarity(items: pl.DataFrame, rarities: pl.DataFrame) -> pl.Series:

@@ -8,17 +8,23 @@ power law beyond: a value a thousand times the usual one is not believed to be i
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
 
-from features.baselines import Baseline, cell
+from features.baselines import BINS, HALF_LIFE, HOURS_OF_WEEK, Baseline, cell, hour_of_day
+from features.events import TIME
 from features.protocols import specs
 from features.windows import KEY, WINDOW
 
 RATE_WEIGHT = 6.0  # windows that the next level's rate of activity counts for
-CELL_WEIGHT = 12.0  # windows that the workload's own rate and mean count for in one hour cell
+CELL_WEIGHT = 12.0  # windows that the workload's own rate and mean count for in one hour of the day
+WEEK_WEIGHT = 36.0  # windows that the hour of the day counts for in one hour of the week
+LIVED = 9.0  # windows of an hour of the week from which it is looked at: it was lived through twice
+REMEMBERED = 10 * HALF_LIFE  # further back a window counts for less than a thousandth
 MEAN_WEIGHT = 3.0
+QUANTILES = (0.5, 0.95, 0.99)
 SPREAD_WEIGHT = 12.0
 SPREAD_FLOOR = 0.15  # log1p units: about 15 per cent of the value
 ENOUGH = 20  # active windows from which the statistics of an ancestor are used
@@ -38,41 +44,70 @@ class Magnitudes:
     Parameters
     ----------
     cells
-        `workload, feature, cell, cell_mean, cell_rate`: mean of log1p, and probability of activity in [0, 1].
+        `workload, feature, cell, cell_mean, cell_rate`: mean of log1p, and probability of activity in [0, 1], by hour
+        of the day, working days and weekends apart.
+    week
+        `workload, feature, hour, week_mean, week_rate`: the same by hour of the week, if that was lived through twice.
     workloads
-        `workload, feature, mean, spread, rate, active`, over all hours, shrunk towards the ancestor.
+        `workload, feature, mean, spread, rate, active`, over all hours, shrunk towards the ancestor; and the quantiles
+        `q50, q95, q99` of the values above zero.
     ancestors
         Per ancestor level `<level>, feature, mean, spread, between, rate`.
+    births
+        `workload, born`: hour of a workload's first window.
     exposure
-        `workload, cell, exposed`: windows of each hour cell that a workload has lived through.
+        `born, cell, exposed`: windows of each hour of the day that a workload born then has lived through, decayed.
     """
 
     cells: pl.DataFrame
+    week: pl.DataFrame
     workloads: pl.DataFrame
     ancestors: dict[str, pl.DataFrame]
+    births: pl.DataFrame
     exposure: pl.DataFrame
 
 
-def _exposure(baseline: Baseline) -> pl.DataFrame:
-    """Count the windows of every hour cell between a workload's first window and the end of the baseline."""
-    hours = pl.datetime_range(baseline.since, baseline.until, "1h", closed="left", time_zone="UTC", eager=True)
-    per_hour = int(3600 / WINDOW.total_seconds())
-    return (
-        baseline.workloads.select("workload", "cohort", "image_repository", "first_seen")
-        .join(pl.DataFrame({"window_start": hours}).with_columns(cell()), how="cross")
-        .filter(pl.col("window_start") >= pl.col("first_seen").dt.truncate("1h"))
-        .group_by("workload", "cohort", "image_repository", "cell")
-        .agg((pl.len() * per_hour).alias("exposed"))
+def _births(baseline: Baseline) -> pl.DataFrame:
+    earliest = pl.lit(baseline.until - REMEMBERED, TIME).dt.truncate("1h")
+    born = pl.max_horizontal(pl.col("first_seen").dt.truncate("1h"), earliest, pl.lit(baseline.since, TIME))
+    return baseline.workloads.select("workload", "cohort", "image_repository", born.dt.truncate("1h").alias("born"))
+
+
+def _exposure(baseline: Baseline, births: pl.Series) -> pl.DataFrame:
+    """Sum the weights of the windows between each birth and the end of the baseline, by hour of the week.
+
+    O(births x 168), births being at most the hours remembered.
+
+    Returns
+    -------
+    `born, hour, exposed`, hours without any left out.
+    """
+    first = min(births.to_list(), default=baseline.until)
+    starts = pl.datetime_range(first, baseline.until, WINDOW, closed="left", time_zone="UTC", eager=True)
+    age = (pl.lit(baseline.until, TIME) - pl.col("window_start")).dt.total_microseconds()
+    weight = pl.lit(2.0).pow(-age / (HALF_LIFE / timedelta.resolution))
+    left = (
+        pl.DataFrame({"window_start": starts.cast(TIME)})
+        .sort("window_start", descending=True)
+        .group_by(pl.col("window_start").dt.truncate("1h").alias("begun"), cell().alias("hour"), maintain_order=True)
+        .agg(weight.sum().alias("exposed"))
+        .with_columns(pl.col("exposed").cum_sum().over("hour"))
     )
+    hours = pl.DataFrame({"hour": range(HOURS_OF_WEEK)}, {"hour": pl.Int32()})
+    each = births.unique().sort().alias("born").to_frame().join(hours, how="cross")
+    each = each.with_columns(each.select(pl.col("born").alias("window_start")).select(cell()))
+    ahead = (pl.col("hour") - pl.col("cell")) % HOURS_OF_WEEK
+    each = each.with_columns((pl.col("born") + pl.duration(hours=ahead)).alias("begun"))
+    return each.join(left, on=["begun", "hour"], how="inner").select("born", "hour", "exposed").sort("born", "hour")
 
 
 def _spread(squares: pl.Expr, count: pl.Expr) -> pl.Expr:
     return (squares.clip(lower_bound=0) / count.clip(lower_bound=1)).sqrt().clip(lower_bound=SPREAD_FLOOR)
 
 
-def _ancestor(level: str, cells: pl.DataFrame, exposure: pl.DataFrame) -> pl.DataFrame:
+def _ancestor(level: str, cells: pl.DataFrame, lived: pl.DataFrame) -> pl.DataFrame:
     """Pool the workloads of one ancestor: mean, spread within and between workloads, and rate of activity."""
-    exposed = exposure.group_by(level).agg(pl.col("exposed").sum())
+    exposed = lived.sort("workload").group_by(level, maintain_order=True).agg(pl.col("exposed").sum())
     each = cells.group_by(level, *KEYS).agg(pl.col("active", "log_total", "residual").sum())
     each = each.with_columns((pl.col("log_total") / pl.col("active")).alias("own"))
     pooled = (
@@ -116,18 +151,35 @@ def _inherit(frame: pl.DataFrame, ancestors: dict[str, pl.DataFrame]) -> pl.Data
 
 def expect(baseline: Baseline) -> Magnitudes:
     """Turn a baseline's sums into expectations."""
-    exposure = _exposure(baseline).with_columns(pl.lit("fleet").alias("fleet"))
-    facts = baseline.workloads.select("workload", "cohort", "image_repository", pl.lit("fleet").alias("fleet"))
-    cells = baseline.values.filter(pl.col("active") > 0).join(facts, on="workload")
-    cells = cells.with_columns(
-        (pl.col("log_squares") - pl.col("log_total") ** 2 / pl.col("active")).alias("residual")
-    ).sort(*KEYS, "cell")
-    ancestors = {level: _ancestor(level, cells, exposure) for level in ANCESTORS}
-    exposed = exposure.group_by("workload").agg(pl.col("exposed").sum())
-    own = cells.group_by(*KEYS, "cohort", "image_repository", maintain_order=True).agg(
-        pl.col("active", "log_total", "residual").sum()
+    births = _births(baseline)
+    weekly = _exposure(baseline, births["born"])
+    daily = (
+        weekly.group_by("born", hour_of_day(pl.col("hour")).alias("cell"), maintain_order=True)
+        .agg(pl.col("exposed").sum())
+        .sort("born", "cell")
     )
-    own = _inherit(own.join(exposed, on="workload"), ancestors)
+    whole = daily.group_by("born", maintain_order=True).agg(pl.col("exposed").sum())
+    lived = births.join(whole, on="born", how="left").with_columns(
+        pl.col("exposed").fill_null(0.0), pl.lit("fleet").alias("fleet")
+    )
+    hours = (
+        baseline.values.filter(pl.col("active") > 0)
+        .join(lived.drop("exposed"), on="workload")
+        .rename({"cell": "hour"})
+        .with_columns(hour_of_day(pl.col("hour")).alias("cell"))
+    )
+    residual = pl.col("log_squares") - pl.col("log_total") ** 2 / pl.col("active")
+    facts = ["born", *ANCESTORS]
+    cells = (
+        hours.sort(*KEYS, "hour")
+        .group_by(*KEYS, "cell", *facts, maintain_order=True)
+        .agg(pl.col("active", "log_total", "log_squares").sum())
+        .with_columns(residual.alias("residual"))
+        .sort(*KEYS, "cell")
+    )
+    ancestors = {level: _ancestor(level, cells, lived) for level in ANCESTORS}
+    own = cells.group_by(*KEYS, *facts, maintain_order=True).agg(pl.col("active", "log_total", "residual").sum())
+    own = _inherit(own.join(whole, on="born").drop("fleet"), ancestors)
     count, weight = pl.col("active"), MEAN_WEIGHT / (pl.col("active") + MEAN_WEIGHT)
     within = (pl.col("residual").clip(lower_bound=0) + SPREAD_WEIGHT * pl.col("prior_spread") ** 2) / (
         count + SPREAD_WEIGHT
@@ -139,23 +191,42 @@ def expect(baseline: Baseline) -> Magnitudes:
         ((count + RATE_WEIGHT * pl.col("prior_rate")) / (pl.col("exposed") + RATE_WEIGHT)).alias("rate"),
         "active",
     )
-    shrunk = cells.join(workloads.drop("active", "spread"), on=KEYS).join(
-        exposure.select("workload", "cell", "exposed"), on=["workload", "cell"], how="left"
+    by_day = _shrunk(
+        cells.join(workloads.select(*KEYS, "mean", "rate"), on=KEYS).join(daily, on=["born", "cell"], how="left"),
+        ("cell_mean", MEAN_WEIGHT), ("cell_rate", CELL_WEIGHT),
+    )  # fmt: skip
+    told = hours.join(weekly.filter(pl.col("exposed") >= LIVED), on=["born", "hour"]).join(
+        by_day.select(*KEYS, "cell", pl.col("cell_mean").alias("mean"), pl.col("cell_rate").alias("rate")),
+        on=[*KEYS, "cell"],
     )
+    by_week = _shrunk(told, ("week_mean", CELL_WEIGHT), ("week_rate", WEEK_WEIGHT))
     return Magnitudes(
-        shrunk.select(
-            *KEYS,
-            "cell",
-            ((pl.col("log_total") + MEAN_WEIGHT * pl.col("mean")) / (pl.col("active") + MEAN_WEIGHT)).alias(
-                "cell_mean"
-            ),
-            ((pl.col("active") + CELL_WEIGHT * pl.col("rate")) / (pl.col("exposed").fill_null(0) + CELL_WEIGHT)).alias(
-                "cell_rate"
-            ),
-        ),
-        workloads,
+        by_day.select(*KEYS, "cell", "cell_mean", "cell_rate"),
+        by_week.select(*KEYS, "hour", "week_mean", "week_rate").sort(*KEYS, "hour"),
+        workloads.join(_quantiles(baseline.quantiles), on=KEYS, how="left", maintain_order="left"),
         ancestors,
-        exposure.select("workload", "cell", "exposed"),
+        births.select("workload", "born"),
+        daily,
+    )
+
+
+def _shrunk(cells: pl.DataFrame, mean: tuple[str, float], rate: tuple[str, float]) -> pl.DataFrame:
+    """Shrink means and rates of cells towards `mean` and `rate`, which count for so many windows."""
+    exposed = pl.col("exposed").fill_null(0.0)
+    return cells.with_columns(
+        ((pl.col("log_total") + mean[1] * pl.col("mean")) / (pl.col("active") + mean[1])).alias(mean[0]),
+        ((pl.col("active") + rate[1] * pl.col("rate")) / (exposed + rate[1])).alias(rate[0]),
+    )
+
+
+def _quantiles(sketches: pl.DataFrame) -> pl.DataFrame:
+    """Read quantiles off the sketches: the middle of the bin that each falls into."""
+    share = pl.col("weight").cum_sum() / pl.col("weight").sum()
+    middle = pl.lit(2.0).pow((pl.col("bin") + 0.5) / BINS)
+    return (
+        sketches.sort(*KEYS, "bin")
+        .group_by(KEYS, maintain_order=True)
+        .agg(middle.filter(share >= at * (1 - 1e-9)).first().alias(f"q{at * 100:.0f}") for at in QUANTILES)
     )
 
 
@@ -178,21 +249,24 @@ def surprise(values: pl.DataFrame, facts: pl.DataFrame, expected: Magnitudes) ->
     measured = [name for name, spec in specs().items() if spec.kind != "items" and name in values.columns]
     long = (
         values.with_row_index("row")
-        .select("row", *KEY, cell(), *measured)
-        .unpivot(measured, index=["row", *KEY, "cell"], variable_name="feature")
+        .select("row", *KEY, cell().alias("hour"), *measured)
+        .with_columns(hour_of_day(pl.col("hour")).alias("cell"))
+        .unpivot(measured, index=["row", *KEY, "hour", "cell"], variable_name="feature")
         .filter(pl.col("value") > 0)
         .join(expected.workloads, on=KEYS, how="left", maintain_order="left")
         .join(expected.cells, on=[*KEYS, "cell"], how="left", maintain_order="left")
         .join(facts, on="workload", how="left", maintain_order="left")
-        .join(expected.exposure, on=["workload", "cell"], how="left", maintain_order="left")
+        .join(expected.week, on=[*KEYS, "hour"], how="left", maintain_order="left")
+        .join(expected.births, on="workload", how="left", maintain_order="left")
+        .join(expected.exposure, on=["born", "cell"], how="left", maintain_order="left")
     )
     long = _inherit(long, expected.ancestors)
     empty_cell = CELL_WEIGHT * pl.coalesce("rate", "prior_rate") / (pl.col("exposed").fill_null(0) + CELL_WEIGHT)
     unknown_spread = (pl.col("prior_spread") ** 2 + pl.col("prior_between") ** 2).sqrt()
     long = long.with_columns(
-        pl.coalesce("cell_mean", "mean", "prior_mean").alias("mean"),
+        pl.coalesce("week_mean", "cell_mean", "mean", "prior_mean").alias("mean"),
         pl.coalesce("spread", unknown_spread).alias("spread"),
-        pl.coalesce("cell_rate", empty_cell).clip(1e-9, 1.0).alias("rate"),
+        pl.coalesce("week_rate", "cell_rate", empty_cell).clip(1e-9, 1.0).alias("rate"),
     )
     deviation = (pl.col("value").log1p() - pl.col("mean")) / pl.col("spread")
     near = (LOGISTIC * deviation.clip(upper_bound=KNEE)).exp().log1p() / np.log(2)

@@ -2,10 +2,10 @@
 
 Meeting something new is judged by how often this workload meets anything as new as that: new to itself, new to its
 image's and cohort's other workloads too, or new to the whole fleet. The three are nested events, each with a rate per
-window of the workload, learnt in the later half of the workload's life (in the first half everything is new) and
-shrunk towards the cohort and the fleet by as much as their members were found to be alike (`gamma_poisson`). A crawler
-that meets new domains all day is not surprised by one more. A known item is judged by the share of windows that met one
-as rare as it. An item that stays is met again: at its (k+1)-th
+window of the workload, learnt in the later half of the workload's life (in the first half everything is new), at most
+the last `RECENT` days of it, and shrunk towards the cohort and the fleet by as much as their members were found to be
+alike (`gamma_poisson`). A crawler that meets new domains all day is not surprised by one more. A known item is judged
+by the share of windows that met one as rare as it. An item that stays is met again: at its (k+1)-th
 window since the baseline ended it is k + 1 times less surprising. Several new items in one window are rarer than one,
 by as much as new items were found to come alone: their number is taken to be geometric. In the first hour of a
 workload nearly everything is new at once: what counts there is the company that new items keep at births.
@@ -14,9 +14,11 @@ workload nearly everything is new at once: what counts there is the company that
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 
-from features.baselines import Baseline
+from features.baselines import HALF_LIFE, Baseline
+from features.events import TIME
 from features.gamma_poisson import fit_shape, posterior_mean
 from features.kinds import as_rare, rarities, rarity
 from features.protocols import specs
@@ -25,6 +27,7 @@ from features.windows import KEY
 MOST_AT_ONCE = 8  # new items of one window beyond which each says no more than a doubling does
 BURST_WEIGHT = 10.0  # items that the fleet's habit of coming in company counts for
 YOUNG = timedelta(hours=1)  # a workload's first hour
+RECENT = timedelta(days=15)  # further back new items are not counted
 SETTLED = timedelta(days=1)  # of a baseline, before which a workload that is first seen may be an old one
 MATURE = 36.0  # windows after which half the surprise of an item new to the workload alone counts
 KNOWN_SHARE = 0.5  # share of a rare but known item's bits that counts
@@ -92,14 +95,40 @@ def _novel(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
         .with_columns(_level_when_met(), known_key.alias("known_key"))
         .filter(~pl.col("feature").is_in(_keyed()) | pl.col("known_key"))
     )
-    return _counted(_in_later_half(baseline, told), KEYS)
+    later = told.join(_lives(baseline), on=KEYS).filter(pl.col("first_seen") >= pl.col("counted_since"))
+    return _counted(later, KEYS)
 
 
-def _in_later_half(baseline: Baseline, items: pl.DataFrame) -> pl.DataFrame:
-    """Keep items that a workload met first in the later half of its life."""
-    middle = pl.col("born") + (pl.lit(baseline.until) - pl.col("born")) / 2
-    born = baseline.workloads.select("workload", pl.col("first_seen").alias("born"))
-    return items.join(born, on="workload").filter(pl.col("first_seen") >= middle)
+def _lives(baseline: Baseline) -> pl.DataFrame:
+    """Give from when new items of each workload and feature are counted, and how many windows there were since.
+
+    Windows are known by their decayed weight: a workload of L days that speaks evenly, r windows a day, weighs
+    r H (1 - 2^(-L/H)) / ln 2 with the half-life H, which gives r.
+
+    Returns
+    -------
+    `workload, cohort, feature, windows, counted_since, later`; `windows` is the workload's weight.
+    """
+    born, until = pl.col("first_seen"), pl.lit(baseline.until, TIME)
+    life = (until - born).dt.total_microseconds() / (HALF_LIFE / timedelta.resolution)  # half-lives
+    middle = pl.max_horizontal(born + (until - born) / 2, until - RECENT)
+    counted = (until - pl.col("counted_since")).dt.total_microseconds() / (HALF_LIFE / timedelta.resolution)
+    return (
+        baseline.workloads.join(pl.DataFrame({"feature": _features()}), how="cross")
+        .join(baseline.forgotten, on=KEYS, how="left", maintain_order="left")
+        .with_columns(
+            pl.max_horizontal(middle, pl.col("since") + timedelta.resolution).alias("counted_since"),
+            (pl.col("weight") * np.log(2) / (1 - pl.lit(2.0).pow(-life))).alias("a_half_life"),
+        )
+        .select(
+            "workload",
+            "cohort",
+            "feature",
+            pl.col("weight").alias("windows"),
+            "counted_since",
+            (pl.col("a_half_life") * counted).alias("later"),
+        )
+    )
 
 
 def _level_when_met() -> pl.Expr:
@@ -136,9 +165,9 @@ def expect(baseline: Baseline) -> Novelty:
     """Turn a baseline's item sets into expectations."""
     facts = baseline.workloads.select("workload", "cohort", "image_repository")
     items = baseline.items.join(facts, on="workload")
-    lived = baseline.workloads.select("workload", "cohort", (pl.col("windows") / 2).alias("later"))
     met = (
-        lived.join(pl.DataFrame({"feature": _features()}), how="cross")
+        _lives(baseline)
+        .drop("counted_since")
         .join(_novel(baseline, items), on=KEYS, how="left")
         .fill_null(0)
         .sort(KEYS)
@@ -160,12 +189,12 @@ def expect(baseline: Baseline) -> Novelty:
     counts = items.group_by(KEYS).agg(pl.len().alias("items"))
     known = [f"{name}{s}" for name in "pq" for s in LEVELS]
     return Novelty(
-        as_rare(baseline.items, KEYS).select(*KEYS, "item", pl.col("windows").alias("times"), "as_rare"),
+        as_rare(baseline.items, KEYS, "weight").select(*KEYS, "item", pl.col("weight").alias("times"), "as_rare"),
         items.filter(pl.col("image_repository").is_not_null()).select("image_repository", "feature", "item").unique(),
         items.select("cohort", "feature", "item").unique(),
         items.group_by("feature", "item").agg(pl.len().alias("workloads")),
         items.filter(pl.col("feature").is_in(_keyed())).select("feature", _key()).unique(),
-        rates.join(counts, on=KEYS, how="left").select(*KEYS, (2 * pl.col("later")).alias("windows"), "items", *known),
+        rates.join(counts, on=KEYS, how="left").select(*KEYS, "windows", "items", *known),
         cohorts.select("cohort", "feature", *(pl.col(name).alias(f"cohort_{name}") for name in known)),
         fleet.select("feature", *(pl.col(name).alias(f"fleet_{name}") for name in known)),
         _at_birth(baseline, items, fleet),

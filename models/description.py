@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from features.evidence import Normal
+from features.magnitudes import QUANTILES
 from features.novelty import MATURE
 from features.protocols import specs
 
@@ -35,10 +36,15 @@ def describe(normal: Normal, workload: str) -> dict[str, Any] | None:
                 "typical": round(float(np.expm1(mean)), 3),
                 "low": round(float(max(np.expm1(mean - 2 * spread), 0)), 3),
                 "high": round(float(np.expm1(mean + 2 * spread)), 3),
+                "quantiles": {
+                    name: None if q is None else float(f"{q:.3g}") for name, q in zip(QUANTILES, found, strict=True)
+                },
                 "active_share": round(rate, 4),
                 "unit": specs()[name].unit,
             }
-            for name, mean, spread, rate in usual.select("feature", "mean", "spread", "rate").iter_rows()
+            for name, mean, spread, rate, *found in usual.select(
+                "feature", "mean", "spread", "rate", *(f"q{at * 100:.0f}" for at in QUANTILES)
+            ).iter_rows()
             if name in specs()
         },
         "items": {

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.baselines import ITEMS_SCHEMA, VALUES_SCHEMA, WORKLOADS_SCHEMA, Baseline
+from features.baselines import TABLES, Baseline
 from features.events import TIME
 from features.evidence import Normal, columns, weigh
 from features.expectations import Expectation, part
@@ -34,6 +34,7 @@ from models.registry import Artefact
 from models.scores import SEVERITIES, Counterfactual, Reason, Score, Severity
 from models.trust import Trust
 
+SERVED = ("workloads", "items")  # of a baseline's tables; the others are in its expectations
 EXPLAINED = SEVERITIES[2:]  # attribution and counterfactuals of `low` too would double the time of a day's windows
 
 
@@ -193,9 +194,7 @@ class Detector:
             },
             arrays=self.channels.forests.arrays() | {"trust": {"believed": self.channels.trust.believed}},
             tables={
-                "workloads": baseline.workloads,
-                "values": baseline.values,
-                "items": baseline.items,
+                **{name: getattr(baseline, name) for name in SERVED},
                 **tables_of(self.normal.magnitudes),
                 **tables_of(self.normal.novelty),
                 **({} if self.held is None else {"held": self.held}),
@@ -218,13 +217,8 @@ class Detector:
             raise ValueError(f"model {version} was made for other features; retrain with `wharfinger refresh`")
         if "forests" not in manifest:
             raise ValueError(f"model {version} is from before cohorts had forests; retrain with `wharfinger refresh`")
-        tables = {
-            name: artefact.tables[name].select(pl.col(c).cast(t) for c, t in schema.items())
-            for name, schema in (
-                ("workloads", WORKLOADS_SCHEMA),
-                ("values", VALUES_SCHEMA),
-                ("items", ITEMS_SCHEMA),
-            )
+        tables = {name: pl.DataFrame(schema=schema) for name, schema in TABLES.items()} | {
+            name: artefact.tables[name].select(pl.col(c).cast(t) for c, t in TABLES[name].items()) for name in SERVED
         }
         baseline = Baseline(_parse(manifest["since"]), _parse(manifest["until"]), **tables)
         channels = Channels(

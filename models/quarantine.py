@@ -99,11 +99,28 @@ class Withheld:
     waiting: Windows
 
 
-def strange_parts(evidence: Evidence, channels: Channels, items: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def strange_cells(evidence: Evidence, channels: Channels) -> pl.DataFrame:
+    """Find the telling features of strange windows.
+
+    Returns
+    -------
+    `workload, window_start, feature`: the window, of the hour that a strange one ends, that the evidence is from.
+    """
+    believed, source = channels.recent(evidence)
+    surprise = channels.surprise(believed, evidence.keys["cohort"].to_numpy())
+    strange = np.flatnonzero(surprise >= channels.thresholds[STRANGE])
+    told, column = np.nonzero(believed[strange] >= TELLING)
+    features = pl.Series("feature", list(specs()))
+    return evidence.keys.select(KEY)[source[strange[told], column]].with_columns(features[column]).unique()
+
+
+def strange_parts(cells: pl.DataFrame, items: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Find what made windows strange: telling values, and every item of a telling feature that was not known.
 
     Parameters
     ----------
+    cells
+        Of `strange_cells`.
     items
         `Windows.items` of the same windows.
     known
@@ -113,12 +130,6 @@ def strange_parts(evidence: Evidence, channels: Channels, items: pl.DataFrame, k
     -------
     Of `HELD_SCHEMA`; the item of a value is null.
     """
-    believed, source = channels.recent(evidence)
-    surprise = channels.surprise(believed, evidence.keys["cohort"].to_numpy())
-    strange = np.flatnonzero(surprise >= channels.thresholds[STRANGE])
-    told, column = np.nonzero(believed[strange] >= TELLING)
-    features = pl.Series("feature", list(specs()))
-    cells = evidence.keys.select(KEY)[source[strange[told], column]].with_columns(features[column]).unique()
     counted = [name for name, spec in specs().items() if spec.kind != "items"]
     amounts = cells.filter(pl.col("feature").is_in(counted)).with_columns(pl.lit(None, pl.String).alias("item"))
     fresh = items.join(cells, on=[*KEY, "feature"], how="semi").join(known, on=ITEM, how="anti")

@@ -1,18 +1,14 @@
 """Learn a detector from the lake: baseline, forest, calibrations, and the figures that decide whether it may serve."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from features.addresses import INTERNAL, Network
-from features.baselines import learn
-from features.evidence import Evidence, Normal, weigh
+from features.evidence import Normal
 from features.extraction import closed_until, extract_days
 from features.lake import Lake
 from features.windows import Windows, floor_window, merge_windows
@@ -23,12 +19,13 @@ from models.channels import Channels, strength, summed
 from models.cohort_forests import CohortForests
 from models.detector import Detector
 from models.forest import fit_cohort_forests
-from models.quarantine import Guard, strange_parts
+from models.held_out import HeldOut, Step, steps
+from models.learning import Guarded, InMemory, Learnt, WindowSource, find_strange, learn_in_steps
+from models.quarantine import Guard
 from models.rolling import rolling_max
 from models.training_report import RATES, describe_training, share_of_span
 from models.trust import Trust
 
-FOLDS = (0.5, 0.67, 0.83, 1.0)
 MIN_WINDOWS = 200
 PARTS = 6
 
@@ -38,23 +35,6 @@ Tails = tuple[Trust, CohortForests, dict[str, TailCalibration]]
 
 class TrainingError(Exception):
     """There is not enough to learn from; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Evidence of windows that the baseline they are weighed against has not seen."""
-
-    keys: pl.DataFrame
-    bits: NDArray[np.float64]
-
-    @property
-    def cohorts(self) -> NDArray[np.str_]:
-        """Cohort of each window."""
-        return self.keys["cohort"].to_numpy()
-
-    def where(self, kept: NDArray[np.bool_]) -> "HeldOut":
-        """Keep some of the windows, shape (n,)."""
-        return HeldOut(self.keys.filter(pl.Series(kept)), self.bits[kept])
 
 
 def train(
@@ -115,33 +95,60 @@ def fit(
     progress: Progress = lambda _step, _share: None,
 ) -> tuple[Detector, dict[str, Any]]:
     """Fit a detector to the windows of a span; see `train`."""
-    cleared = guard.withhold(windows, guard.held, until).kept
-    held_out = held_out_evidence(windows, since, until, progress, learnt=cleared)
+    source, parts = InMemory(windows), steps(since, until)
+    guarded = Guarded(source, since, until, guard)
+    learnt = learn_in_steps(
+        source,
+        parts,
+        Learnt.nothing(since),
+        guarded,
+        lambda step, _: progress("evidence", (parts.index(step) + 1) / len(parts)),
+    )
+    return finish(source, learnt, guarded, parts, since, budget=budget, seed=seed, guard=guard, progress=progress)
+
+
+def finish(
+    source: WindowSource,
+    learnt: Learnt,
+    guarded: Guarded,
+    parts: list[Step],
+    since: datetime,
+    *,
+    budget: float,
+    seed: int,
+    guard: Guard,
+    progress: Progress = lambda _step, _share: None,
+) -> tuple[Detector, dict[str, Any]]:
+    """Make a detector of what was learnt in steps.
+
+    Parameters
+    ----------
+    source, since
+        The windows, and from when on they are at hand.
+    learnt, guarded, parts
+        What the steps `parts` taught, and what was held back while they did.
+
+    Raises
+    ------
+    TrainingError
+        If no step held a window.
+    """
+    held_out, until = HeldOut.concat(list(learnt.held_out)), learnt.baseline.until
+    if held_out.keys.is_empty():
+        raise TrainingError("no telemetry in the later half of the span; ingest more, or set --until earlier")
     unseen = unseen_strength(held_out, seed)
     channels = fit_channels(held_out, unseen, budget, seed)
     progress("forest", 1.0)
-    withheld = guard.withhold(windows, strange_in_folds(held_out, channels, cleared, windows, since, until), until)
-    normal = Normal.of(learn(withheld.kept, since, until))
+    strange = find_strange(source, parts, held_out, channels, guarded.take_from(learnt.baseline))
+    guarded = Guarded(source, since, until, guard, strange)
+    normal, withheld = Normal.of(guarded.take_from(learnt.baseline)), guarded.withheld
     progress("baseline", 1.0)
-    judged = Evidence(held_out.keys, held_out.bits, pl.DataFrame(), pl.DataFrame())
-    report = describe_training(windows, judged, channels, unseen, budget=budget, seed=seed)
+    report = describe_training(
+        learnt.baseline.workloads, held_out.evidence(), channels, unseen, budget=budget, seed=seed
+    )
     report |= {"held_back": len(withheld.held)}
     manifest = {"training": report, "budget": budget, "seed": seed}
     return Detector("", manifest, normal, channels, withheld.held, withheld.waiting), report
-
-
-def strange_in_folds(
-    held_out: HeldOut, channels: Channels, learnt: Windows, windows: Windows, since: datetime, until: datetime
-) -> pl.DataFrame:
-    """Find what made held-out windows strange, each against what was learnt before its fold."""
-    found = []
-    for start, end in _folds(since, until):
-        inside = held_out.keys["window_start"].is_between(start, end, closed="left")
-        fold = Evidence(held_out.keys.filter(inside), held_out.bits[inside.to_numpy()], pl.DataFrame(), pl.DataFrame())
-        known = learnt.between(None, start).items.select("workload", "feature", "item").unique()
-        if len(fold.keys):
-            found.append(strange_parts(fold, channels, windows.between(start, end).items, known))
-    return pl.concat(found)
 
 
 def _span(lake: Lake, until: datetime | None, days: int) -> tuple[datetime, datetime]:
@@ -150,38 +157,6 @@ def _span(lake: Lake, until: datetime | None, days: int) -> tuple[datetime, date
         raise TrainingError("the lake is empty; run `wharfinger ingest PATH` first")
     until = floor_window(min(until, closed)) if until else closed
     return max(floor_window(span[0]), until - timedelta(days=days)), until
-
-
-def held_out_evidence(
-    windows: Windows,
-    since: datetime,
-    until: datetime,
-    progress: Progress = lambda _step, _share: None,
-    *,
-    learnt: Windows | None = None,
-) -> HeldOut:
-    """Weigh later parts of the span against baselines of what came before each, in `learnt` if that is less.
-
-    Raises
-    ------
-    TrainingError
-        If the later half of the span holds no window.
-    """
-    folds = _folds(since, until)
-    found: list[HeldOut] = []
-    for number, (start, end) in enumerate(folds, 1):
-        later = windows.between(start, end)
-        if not later.values.is_empty():
-            evidence = weigh(later, Normal.of(learn(learnt or windows, since, start)))
-            found.append(HeldOut(evidence.keys, evidence.bits))  # and not what it stands on, which is large
-        progress("evidence", number / len(folds))
-    if not found:
-        raise TrainingError("no telemetry in the later half of the span; ingest more, or set --until earlier")
-    return HeldOut(pl.concat([part.keys for part in found]), np.vstack([part.bits for part in found]))
-
-
-def _folds(since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
-    return list(pairwise(floor_window(since + (until - since) * share) for share in FOLDS))
 
 
 def unseen_strength(held_out: HeldOut, seed: int) -> NDArray[np.float64]:

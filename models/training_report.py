@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.evidence import Evidence
 from features.protocols import specs
-from features.windows import WINDOW, Windows
+from features.windows import WINDOW
 from models.channels import Channels
 from models.incidents import GAP
 from models.scores import Severity
@@ -35,7 +35,7 @@ def count_runs(keys: pl.DataFrame) -> int:
 
 
 def describe_training(
-    windows: Windows,
+    learnt: pl.DataFrame,
     held_out: Evidence,
     channels: Channels,
     unseen: NDArray[np.float64],
@@ -47,8 +47,8 @@ def describe_training(
 
     Parameters
     ----------
-    windows
-        All windows of the span.
+    learnt
+        Workloads of the baseline.
     held_out
         Evidence of those that the baselines they were weighed against had not seen.
     channels
@@ -59,8 +59,8 @@ def describe_training(
         False alerts a day for the whole fleet that `high` is set for.
     """
     return {
-        "workloads": windows.values["workload"].n_unique(),
-        "windows": len(windows.values),
+        "workloads": len(learnt),
+        "windows": int(learnt["windows"].sum()),
         "held_out_windows": len(held_out.keys),
         "alerts_a_day": _rates(held_out.keys, channels.alert_rate.bits(unseen), channels.thresholds, budget),
         "injected_found": round(_injected(held_out, channels, seed), 3),

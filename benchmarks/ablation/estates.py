@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -12,12 +12,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.peers.outliers import isolation_forest
-from features.baselines import learn
 from features.evidence import Normal, weigh
 from features.extraction import closed_until, extract_days
 from features.windows import merge_windows
+from models.held_out import HeldOut, steps
+from models.learning import Guarded, InMemory, Learnt, learn_in_steps
+from models.quarantine import Guard
 from models.rolling import rolling_max
-from models.training import held_out_evidence
 from models.trust import Trust
 from service.emulation.estate.__main__ import run
 from service.emulation.estate.ids import parse_iso
@@ -84,8 +85,11 @@ def read(folder: Path) -> Estate:
     learnt = merge_windows(list(extract_days(lake, datetime.fromisoformat(START), watch)))
     watched = merge_windows(list(extract_days(lake, watch, until)))
     since = learnt.values.select(pl.col("window_start").min()).item()
-    held = held_out_evidence(learnt, since, watch)
-    seen = weigh(watched, Normal.of(learn(learnt, since, watch)))
+    source = InMemory(learnt)
+    guarded = Guarded(source, since, watch, Guard(lasting=timedelta(0)))
+    taught = learn_in_steps(source, steps(since, watch), Learnt.nothing(since), guarded)
+    held = HeldOut.concat(taught.held_out)
+    seen = weigh(watched, Normal.of(taught.baseline))
     trust = Trust.measure(held.bits)
     return Estate(
         labels,

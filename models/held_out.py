@@ -1,0 +1,88 @@
+"""Evidence of windows against baselines that had not seen them: what forests and calibrations are fitted on."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.evidence import Evidence
+from features.extraction import floor_day
+from features.windows import floor_window
+
+DAY = timedelta(days=1)
+FEWEST_DAYS = 3  # whole days in the later half of a span from which each is a step
+FOLDS = (0.5, 0.67, 0.83, 1.0)
+
+Step = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Evidence of n windows.
+
+    Parameters
+    ----------
+    keys
+        `workload, window_start, cohort, image_repository`.
+    bits
+        Shape (n, features), in the order of `features.protocols.specs`.
+    """
+
+    keys: pl.DataFrame
+    bits: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> "HeldOut":
+        """Keep the figures of evidence, and not what it stands on, which is large."""
+        return cls(evidence.keys, evidence.bits)
+
+    @classmethod
+    def concat(cls, parts: list["HeldOut"]) -> "HeldOut":
+        """Join parts of one span, in the order given."""
+        return cls(pl.concat([part.keys for part in parts]), np.vstack([part.bits for part in parts]))
+
+    @property
+    def cohorts(self) -> NDArray[np.str_]:
+        """Cohort of each window."""
+        return self.keys["cohort"].to_numpy()
+
+    def where(self, kept: NDArray[np.bool_]) -> "HeldOut":
+        """Keep some of the windows, shape (n,)."""
+        return HeldOut(self.keys.filter(pl.Series(kept)), self.bits[kept])
+
+    def between(self, start: datetime, end: datetime) -> "HeldOut":
+        """Keep the windows that start in [start, end)."""
+        return self.where(self.keys["window_start"].is_between(start, end, closed="left").to_numpy())
+
+    def evidence(self) -> Evidence:
+        """Give the figures as evidence that does not say what it stands on."""
+        return Evidence(self.keys, self.bits, pl.DataFrame(), pl.DataFrame())
+
+
+def steps(since: datetime, until: datetime) -> list[Step]:
+    """Part the later half of a span into steps, each to be weighed against all that came before it.
+
+    Days in UTC, as refreshes come, if there are enough of them; else shares of the span. The first half is learnt
+    without being weighed: in it everything is new.
+    """
+    return daily_steps(since, until) or list(pairwise(floor_window(since + (until - since) * share) for share in FOLDS))
+
+
+def daily_steps(since: datetime, until: datetime) -> list[Step]:
+    """Give the days of the later half of a span; none if they are fewer than `FEWEST_DAYS`."""
+    middle = since + (until - since) / 2
+    start = floor_day(middle)
+    days = days_between(start if start == middle else start + DAY, until)
+    return days if len(days) >= FEWEST_DAYS else []
+
+
+def days_between(since: datetime, until: datetime) -> list[Step]:
+    """Part a span at each midnight in UTC."""
+    found: list[Step] = []
+    while since < until:
+        found.append((since, min(floor_day(since) + DAY, until)))
+        since = found[-1][1]
+    return found
