@@ -36,9 +36,7 @@ def describe(normal: Normal, workload: str) -> dict[str, Any] | None:
                 "typical": round(float(np.expm1(mean)), 3),
                 "low": round(float(max(np.expm1(mean - 2 * spread), 0)), 3),
                 "high": round(float(np.expm1(mean + 2 * spread)), 3),
-                "quantiles": {
-                    name: None if q is None else float(f"{q:.3g}") for name, q in zip(QUANTILES, found, strict=True)
-                },
+                "quantiles": {str(at): _shown(name, value) for at, value in zip(QUANTILES, found, strict=True)},
                 "active_share": round(rate, 4),
                 "unit": specs()[name].unit,
             }
@@ -55,6 +53,10 @@ def describe(normal: Normal, workload: str) -> dict[str, Any] | None:
             for (name,), group in items.group_by("feature", maintain_order=True)
         },
     }
+
+
+def _shown(feature: str, value: float) -> float:
+    return round(value) if specs()[feature].kind == "count" else float(f"{value:.3g}")
 
 
 def iso(moment: datetime) -> str:
