@@ -1,10 +1,14 @@
 """What DNS answered, whoever asked: which name each address was last given for, as runs of the same answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
+from features import whole_files
 from features.events import TIME
+from features.partition import Bucket, bucket_of
 from features.windows import TRAILING
 
 GIVEN_SCHEMA = {"dst_ip": pl.String(), "resolved": pl.String(), "ts": TIME}
@@ -40,7 +44,7 @@ def given(lookups: pl.DataFrame) -> pl.DataFrame:
 
 
 def runs(answers: pl.DataFrame) -> pl.DataFrame:
-    """Merge answers (`GIVEN_SCHEMA`, in any order) to runs; of two names given at once the latter in the alphabet holds.
+    """Merge answers (`GIVEN_SCHEMA`, in any order) to runs; of names given at once the last in the alphabet holds.
 
     Few names change their addresses within a day, so runs are few where answers are many.
     """
@@ -58,3 +62,45 @@ def runs(answers: pl.DataFrame) -> pl.DataFrame:
         .drop("run")
         .sort("first", "dst_ip", "resolved")
     )
+
+
+@dataclass(frozen=True)
+class AnswersPart:
+    """Some of the addresses that were answered within a day, to be worked on by one task.
+
+    Parameters
+    ----------
+    folder
+        Where the files of answers lie (`GIVEN_SCHEMA`); the runs are written beside them.
+    part
+        Index and count: which share of the addresses.
+    """
+
+    folder: Path
+    part: Bucket
+
+    @property
+    def path(self) -> Path:
+        """File of the runs."""
+        return self.folder / f"runs-{self.part[0]:05d}.parquet"
+
+
+def merge_answers(task: AnswersPart) -> None:
+    """Merge what the slices of a day were told to runs."""
+    if task.path.exists():
+        return
+    index, count = task.part
+    told = pl.scan_parquet(task.folder / "given-*.parquet", schema=GIVEN_SCHEMA)
+    whole_files.write_parquet(
+        runs(told.filter(bucket_of("dst_ip", count) == index).collect()), task.path, durable=False
+    )
+
+
+def read_answers(folders: Sequence[Path], addresses: pl.Series, *, heard: bool) -> Answers:
+    """Read the runs of days that follow each other, for some addresses alone."""
+    paths = sorted(path for folder in folders for path in folder.glob("runs-*.parquet"))
+    if not paths:
+        return Answers(runs(pl.DataFrame(schema=GIVEN_SCHEMA)), heard)
+    asked = addresses.unique().rename("dst_ip").to_frame().lazy()
+    found = pl.scan_parquet(paths, glob=False).join(asked, on="dst_ip", how="semi").collect(engine="streaming")
+    return Answers(found.sort("first", "dst_ip", "resolved"), heard)
