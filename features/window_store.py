@@ -18,7 +18,7 @@ from features.bucket_windows import TABLES
 from features.partition import Bucket, bucket_of, overlapping
 from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, KEY, VALUES_SCHEMA, Windows
 
-_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
+_SCHEMAS: dict[str, Mapping[str, Any]] = {
     "values": VALUES_SCHEMA,
     "items": ITEMS_SCHEMA,
     "facts": FACTS_SCHEMA,
