@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from features.extraction import extract
     from features.ingest import read_events
-    from features.windows import extract
 
 __all__ = ["extract", "read_events"]
 
-_HOMES = {"extract": "features.windows", "read_events": "features.ingest"}
+_HOMES = {"extract": "features.extraction", "read_events": "features.ingest"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (whatever the name stands for)

@@ -49,7 +49,7 @@ def met(lines: pl.Series, dangers: Sequence[Danger]) -> pl.DataFrame:
         distinct.filter(pl.col(lines.name).str.contains(danger.pattern)).with_columns(
             pl.lit(danger.name).alias("danger"), pl.lit(danger.points, pl.Float64).alias("points")
         )
-        for danger in dangers
+        for danger in (dangers if len(distinct) else ())
     ]
     nothing = pl.DataFrame(schema={lines.name: pl.String, "danger": pl.String, "points": pl.Float64})
     return pl.concat([nothing, *found])

@@ -1,16 +1,29 @@
-"""From the lake to windows: a day at a time, so that memory follows the busiest day and not the span."""
+"""From events to the features of windows, and from a lake to them day by day within one process."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 import polars as pl
 
 from features.addresses import INTERNAL, Network
-from features.events import KINDS, conform
+from features.answers import Answers
+from features.events import KINDS, TIME, conform, with_missing
+from features.flows import name_destinations
 from features.lake import Lake
 from features.leases import LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
+from features.protocols import extractors
 from features.rollouts import LIFE_KINDS, standing
-from features.windows import TRAILING, WINDOW, Windows, extract, floor_window, merge_windows
+from features.windows import (
+    FACTS_SCHEMA,
+    ITEMS_SCHEMA,
+    KEY,
+    TRAILING,
+    WINDOW,
+    Windows,
+    floor_window,
+    merge_windows,
+)
 
 DAY = timedelta(days=1)
 # Traffic and control are read apart, each with its own columns: together they would be mostly nulls, and nulls of text
@@ -26,6 +39,42 @@ CONTROL_COLUMNS = (
     *SHARED, "action", "namespace", "image_registry", "image_repository", "image_tag", "image_digest", "config",
     "command", "resource", "name", "status", "user_agent",
 )  # fmt: skip
+
+
+def extract(events: pl.DataFrame, *, answers: Answers | None = None, until: datetime | None = None) -> Windows:
+    """Compute every feature of every window.
+
+    Parameters
+    ----------
+    events
+        Attributed events (`features.leases.attribute`), in time order; columns left out are taken as null. Features
+        that look back see only what is given: pass the `TRAILING` hours before the first window too, and cut them
+        off with `Windows.between`.
+    answers
+        What DNS answered to the whole fleet; None: what the events say of it.
+    until
+        How far time has come: what no longer happens is told up to then. None: up to the last of the events.
+    """
+    events = with_missing(events)
+    until = events["ts"].max() if until is None else until  # type: ignore[assignment]  # a column of times
+    named = name_destinations(events, Answers.of(events) if answers is None else answers)
+    found = [extractor.extract(named) for extractor in extractors().values()]
+    items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA.keys()) for f in found)])
+    # What is told of a silence may lie in windows that have not come yet.
+    items = items.filter(pl.col("window_start") <= pl.lit(until, TIME))
+    keys = pl.concat([*(f.values.select(KEY) for f in found), items.select(KEY)]).unique().drop_nulls().sort(KEY)
+    values = reduce(lambda left, f: left.join(f.values, on=KEY, how="left"), found, keys)
+    facts = (
+        events.filter(pl.col("workload").is_not_null() & pl.col("image_repository").is_not_null())
+        .filter(pl.col("kind").is_in(["config", "lifecycle"]))
+        .group_by("workload")
+        .agg(pl.col("image_repository").sort_by("ts", "event_id").last())
+    )
+    return Windows(
+        values.sort(KEY),
+        items.drop_nulls().sort(*KEY, "feature", "item"),
+        facts.select(FACTS_SCHEMA.keys()).sort("workload"),
+    )
 
 
 def read_leases(lake: Lake, until: datetime | None = None) -> Leases:

@@ -5,7 +5,10 @@ from ipaddress import ip_address
 import polars as pl
 
 from features.addresses import mapped, registered_domain
+from features.answers import Answers
 from features.windows import TRAILING, window_start
+
+NAMED = ("resolved", "said", "answered", "destination", "edge")
 
 # What Zeek's content-based detection says on a well-known port; anything else there is another protocol in its place.
 EXPECTED_SERVICE = {22: "ssh", 25: "smtp", 53: "dns", 80: "http", 123: "ntp", 443: "ssl", 853: "ssl", 8443: "ssl"}
@@ -24,41 +27,35 @@ def domains(names: pl.Series) -> pl.DataFrame:
     return mapped(names, "domain", lambda n: None if _is_address(n) else registered_domain(n), pl.String())
 
 
-def resolutions(events: pl.DataFrame) -> pl.DataFrame:
-    """List which address was answered for which name, and when: `dst_ip, ts, resolved`, sorted by time."""
-    return (
-        events.filter(pl.col("kind") == "dns")
-        .select("ts", pl.col("query").alias("resolved"), pl.col("answers").alias("dst_ip"))
-        .explode("dst_ip", empty_as_null=True, keep_nulls=False)
-        .drop_nulls()
-        .sort("ts")
-    )
+def name_destinations(events: pl.DataFrame, answers: Answers) -> pl.DataFrame:
+    """Name where the flows of workloads went.
 
-
-def outbound(events: pl.DataFrame) -> pl.DataFrame:
-    """Give every attributed flow with its destination named.
+    Parameters
+    ----------
+    events
+        Attributed events in time order.
+    answers
+        What DNS answered to the whole fleet in the span of the events.
 
     Returns
     -------
-    The flow events with `window_start`, `external` (bool), `resolved` (the name last answered for the address within
-    `TRAILING`), `said` (the name given in TLS or HTTP), `destination` (workload, registered domain or address) and
-    `edge` (`destination:port`).
+    The same events in another order, with the columns of `NAMED`: `resolved` (the name last answered for the address
+    within `TRAILING`), `said` (the name that the workload gave in TLS or HTTP), `answered` (when DNS first gave that
+    name for that address), `destination` (workload, registered domain or address) and `edge` (`destination:port`).
     """
+    named = (pl.col("kind") == "flow") & pl.all_horizontal(pl.col("workload", "dst_ip").is_not_null())
     flows = (
-        events.filter((pl.col("kind") == "flow") & pl.col("workload").is_not_null() & pl.col("dst_ip").is_not_null())
-        .select(
-            "ts", "workload", "peer", "dst_ip", "dst_port", "proto", "service", "bytes_out", "bytes_in", "duration",
-            "conn_state", "uid", "external", window_start(),
+        events.filter(named)
+        .join(_said(events), on=["workload", "uid"], how="left", maintain_order="left")
+        .join_asof(answers.runs, left_on="ts", right_on="first", by="dst_ip", check_sortedness=False)
+        .with_columns(pl.when(pl.col("ts") - pl.col("last") <= TRAILING).then("resolved").alias("resolved"))
+        .join(
+            answers.runs.group_by("dst_ip", pl.col("resolved").alias("said")).agg(answered=pl.col("first").min()),
+            on=["dst_ip", "said"],
+            how="left",
+            maintain_order="left",
         )
-        .sort("ts")
-    )  # fmt: skip
-    said = (
-        events.filter(pl.col("kind").is_in(["tls", "http"]) & pl.col("server_name").is_not_null())
-        .select("uid", pl.col("server_name").str.replace(r":\d+$", "").alias("said"))
-        .unique("uid", keep="first", maintain_order=True)
-    )
-    flows = flows.join(said, on="uid", how="left", maintain_order="left").join_asof(
-        resolutions(events), on="ts", by="dst_ip", tolerance=TRAILING, check_sortedness=False
+        .drop("first", "last")
     )
     names = domains(pl.concat([flows["resolved"], flows["said"].rename("resolved")]))
     for name in ("resolved", "said"):
@@ -66,15 +63,33 @@ def outbound(events: pl.DataFrame) -> pl.DataFrame:
             names.rename({"resolved": name, "domain": f"{name}_domain"}), on=name, how="left", maintain_order="left"
         )
     # A name that only the client gave may be borrowed: it names the destination only where no DNS is seen at all.
-    client_says = "said_domain" if events.filter(pl.col("kind") == "dns").is_empty() else pl.lit(None, pl.String())
-    outside_name = pl.coalesce("resolved_domain", client_says, "dst_ip")
-    named = pl.when(pl.col("peer").is_not_null()).then("peer").otherwise(outside_name)
-    return flows.with_columns(pl.col("external") & pl.col("peer").is_null(), named.alias("destination")).with_columns(
-        pl.when(pl.col("dst_port").is_null() | (pl.col("proto") == "icmp"))
-        .then(pl.concat_str("destination", pl.lit(" "), pl.col("proto").fill_null("ip")))
-        .otherwise(pl.concat_str("destination", pl.lit(":"), "dst_port"))
-        .alias("edge")
+    client_says = pl.lit(None, pl.String()) if answers.heard else "said_domain"
+    destination = pl.coalesce("peer", "resolved_domain", client_says, "dst_ip").alias("destination")
+    port = pl.when(pl.col("dst_port").is_null() | (pl.col("proto") == "icmp"))
+    edge = port.then(pl.concat_str("destination", pl.lit(" "), pl.col("proto").fill_null("ip"))).otherwise(
+        pl.concat_str("destination", pl.lit(":"), "dst_port")
     )
+    flows = flows.with_columns(destination).with_columns(edge.alias("edge")).drop("resolved_domain", "said_domain")
+    return pl.concat([flows, events.filter(named.not_().fill_null(value=True))], how="diagonal")
+
+
+def _said(events: pl.DataFrame) -> pl.DataFrame:
+    """Give the name that each workload first said on each connection: `workload, uid, said`."""
+    said = events.filter(
+        pl.col("kind").is_in(["tls", "http"]) & pl.all_horizontal(pl.col("workload", "server_name").is_not_null())
+    )
+    return said.select("workload", "uid", pl.col("server_name").str.replace(r":\d+$", "").alias("said")).unique(
+        ["workload", "uid"], keep="first", maintain_order=True
+    )
+
+
+def outbound(events: pl.DataFrame) -> pl.DataFrame:
+    """Give every flow of a workload, in time order, with `window_start` and the columns of `NAMED`."""
+    flows = events.filter((pl.col("kind") == "flow") & pl.all_horizontal(pl.col("workload", "dst_ip").is_not_null()))
+    return flows.select(
+        "ts", "workload", "peer", "dst_ip", "dst_port", "proto", "service", "bytes_out", "bytes_in", "duration",
+        "conn_state", "uid", "external", *NAMED, window_start(),
+    ).sort("ts", maintain_order=True)  # fmt: skip
 
 
 def inbound(events: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,13 +10,15 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from features import whole_files
 from features.events import EVENT_SCHEMA, KINDS, conform
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = 86_400_000_000
 MOST_SMALL_FILES = 64  # of one class and day; an intake that adds a few events at a time would leave a file for each
-MOST_ROWS = 250_000  # of one file: what a task holds in memory
+MOST_ROWS = 250_000  # of one file
+ROW_GROUP = 1 << 16  # of what is read at a time
 _SMALL = 2**20  # bytes; the ids of a full file, which do not compress, take twice that
 
 NETWORK, SYSTEM, APPLICATION = "network", "system", "application"
@@ -85,22 +86,28 @@ class Lake:
             Columns to read, in this order; all by default.
         """
         wanted = list(EVENT_SCHEMA) if columns is None else list(columns)
-        first = 0 if since is None else _micros(since)
-        last = None if until is None else _micros(until) - 1
-        with self._locked("files", fcntl.LOCK_SH):
-            classes = {None, *(CLASSES.values() if kinds is None else (CLASSES[kind] for kind in kinds))}
-            paths = [file.path for file in self._files(first, last) if file.kept in classes]
+        with self.held():
+            paths = self.files(since, until, kinds)
             if not paths:
                 return conform(pl.DataFrame()).select(wanted)
-            query = _scan(paths)
-            if since is not None:
-                query = query.filter(pl.col("ts") >= since)
-            if until is not None:
-                query = query.filter(pl.col("ts") < until)
-            if kinds is not None:
-                query = query.filter(pl.col("kind").is_in(sorted(kinds)))
+            query = _scan(paths).filter(_asked(since, until, kinds))
             read = query.select(list(dict.fromkeys([*wanted, "ts", "event_id"]))).collect()
-        return _once(read).select(wanted)
+        return once(read).select(wanted)
+
+    def files(
+        self, since: datetime | None = None, until: datetime | None = None, kinds: Collection[str] | None = None
+    ) -> list[Path]:
+        """List the files that may hold such events, by day and name; each lasts while the lake is `held`."""
+        first = 0 if since is None else _micros(since)
+        last = None if until is None else _micros(until) - 1
+        classes = {None, *(CLASSES.values() if kinds is None else (CLASSES[kind] for kind in kinds))}
+        return [file.path for file in self._files(first, last) if file.kept in classes]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every file where it is: others may add files meanwhile, and remove none."""
+        with self._locked("files", fcntl.LOCK_SH):
+            yield
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Give the times of the first and the last event; none if there are no events."""
@@ -131,19 +138,22 @@ class Lake:
 
         Returns
         -------
-        Number of files removed.
+        Number of files removed; none while somebody reads, who may read for long.
         """
-        with self._locked("append", fcntl.LOCK_EX), self._locked("files", fcntl.LOCK_EX):
-            for directory in self.root.glob("date=*"):
-                _part(directory)
-            over = [
-                path
-                for kept, span in keep.items()
-                for path in self.root.glob(f"date=*/{kept}-*.parquet")
-                if datetime.combine(_day(path) + timedelta(days=1), time(), UTC) <= now - span
-            ]
-            for path in over:
-                path.unlink()
+        try:
+            with self._locked("append", fcntl.LOCK_EX), self._locked("files", fcntl.LOCK_EX | fcntl.LOCK_NB):
+                for directory in self.root.glob("date=*"):
+                    _part(directory)
+                over = [
+                    path
+                    for kept, span in keep.items()
+                    for path in self.root.glob(f"date=*/{kept}-*.parquet")
+                    if datetime.combine(_day(path) + timedelta(days=1), time(), UTC) <= now - span
+                ]
+                for path in over:
+                    path.unlink()
+        except BlockingIOError:
+            return 0
         return len(over)
 
     def _append_day(self, day: date, events: pl.DataFrame) -> int:
@@ -166,7 +176,7 @@ class Lake:
         try:
             with self._locked("files", fcntl.LOCK_EX | fcntl.LOCK_NB):
                 # killed between the two steps, the events are there twice: reading and the next merge see to that
-                merged = _write_parts(_once(_scan(sorted(small)).collect()), directory, kept)
+                merged = _write_parts(once(_scan(sorted(small)).collect()), directory, kept)
                 for path in set(small) - merged:
                     path.unlink()
         except BlockingIOError:  # somebody reads; a later append will merge
@@ -195,7 +205,28 @@ def _scan(paths: Sequence[Path]) -> pl.LazyFrame:
     )
 
 
-def _once(events: pl.DataFrame) -> pl.DataFrame:
+def read_in_parts(
+    paths: Sequence[Path], since: datetime, until: datetime, kinds: Collection[str], columns: Sequence[str]
+) -> Iterator[pl.DataFrame]:
+    """Read events of files, at most `ROW_GROUP` at a time: in no order, and twice those that two files hold."""
+    for path in paths:
+        for start in range(0, int(_scan([path]).select(pl.len()).collect().item()), ROW_GROUP):
+            part = _scan([path]).slice(start, ROW_GROUP).filter(_asked(since, until, kinds))
+            yield part.select(columns).collect()
+
+
+def _asked(since: datetime | None, until: datetime | None, kinds: Collection[str] | None) -> pl.Expr:
+    asked = pl.lit(value=True)
+    if since is not None:
+        asked &= pl.col("ts") >= since
+    if until is not None:
+        asked &= pl.col("ts") < until
+    if kinds is not None:
+        asked &= pl.col("kind").is_in(sorted(kinds))
+    return asked
+
+
+def once(events: pl.DataFrame) -> pl.DataFrame:
     """Sort events by time and id, each once."""
     events = events.sort("ts", "event_id")
     repeated = events.select(again=pl.col("event_id").eq(pl.col("event_id").shift()).fill_null(value=False)).to_series()
@@ -222,7 +253,7 @@ def _part(directory: Path) -> None:
     """Rewrite the files of a day that are from before there were classes."""
     old = [file.path for file in _listed(directory) if file.kept is None]
     if old:
-        for kept, events in _by_class(_once(_scan(old).collect())):
+        for kept, events in _by_class(once(_scan(old).collect())):
             _write_parts(events, directory, kept)
         for path in old:
             path.unlink()
@@ -243,16 +274,7 @@ def _write(events: pl.DataFrame, directory: Path, kept: str) -> Path:
     first, last = events["ts"].to_physical()[0], events["ts"].to_physical()[-1]
     content = hashlib.sha256(events["event_id"].to_numpy().tobytes()).hexdigest()[:16]
     path = directory / f"{kept}-{first}-{last}-{content}.parquet"
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a path would be opened before its mode is narrowed
-            events.write_parquet(file, compression="zstd", statistics=True)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    whole_files.write_parquet(events, path, row_group=ROW_GROUP)
     return path
 
 

@@ -25,6 +25,7 @@ LEASE_COLUMNS = (
     "ts", "event_id", "source", "kind", "action", "host", "container_id", "workload", "image_registry",
     "image_repository", "image_tag", "image_digest", "config", "addresses", "valid_from", "src_ip",
 )  # fmt: skip
+_ENDS = ("ts", "kind", "host", "container_id", "workload", "actor", "src_ip", "dst_ip", "conn_state")
 
 
 @dataclass(frozen=True)
@@ -190,28 +191,31 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     workload), `external` (whether the responder lies outside; null without an address) and `healthcheck` (the command
     that the container's own health check runs).
     """
-    events = _placed(events.sort("ts", "event_id"), leases).with_row_index("row")
+    events = events.sort("ts", "event_id")
     told = (
         (pl.col("kind") == "pull") | (pl.col("action") == "registry_pull")
         if "action" in events.columns
         else pl.lit(value=False)
     )
-    pulled = _pulled_for(with_missing(events.filter(told)), leases)
-    events = events.join(
+    # Joined are the columns that it takes, not the rows as they are: these are wide.
+    rows = _placed(events.select(_ENDS), leases).with_row_index("row")
+    pulled = _pulled_for(with_missing(events.with_columns(rows["row"], rows["host"]).filter(told)), leases)
+    rows = rows.join(
         leases.containers.select("container_id", pl.col("workload").alias("leased"), "healthcheck"),
         on="container_id",
         how="left",
+        maintain_order="left",
     )
-    ends = pl.concat([events["src_ip"], events["dst_ip"]]).alias("address")
+    ends = pl.concat([rows["src_ip"], rows["dst_ip"]]).alias("address")
     owned = mapped(ends, "inside", lambda a: is_owned(a, networks), pl.Boolean())
     unnamed = pl.lit("ip:")
     hosts = leases.machines.with_columns(pl.concat_str(pl.lit("host:"), "machine").alias("machine"))
     answered = ~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null()
     for address, name, exists in (("src_ip", "source_holder", pl.lit(value=True)), ("dst_ip", "peer", answered)):
-        events = (
-            events.join(_held(events, leases, address, name), on="row", how="left")
-            .join(owned, left_on=address, right_on="address", how="left")
-            .join(hosts, left_on=address, right_on="address", how="left")
+        rows = (
+            rows.join(_held(rows, leases, address, name), on="row", how="left", maintain_order="left")
+            .join(owned, left_on=address, right_on="address", how="left", maintain_order="left")
+            .join(hosts, left_on=address, right_on="address", how="left", maintain_order="left")
             .with_columns(
                 pl.coalesce(name, "machine", pl.when(pl.col("inside") & exists).then(unnamed + pl.col(address))).alias(
                     name
@@ -220,33 +224,34 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
             .drop("inside", "machine")
         )
     outside = mapped(
-        events["dst_ip"], "external", lambda a: not is_internal(a, networks) and not is_group(a), pl.Boolean()
+        rows["dst_ip"], "external", lambda a: not is_internal(a, networks) and not is_group(a), pl.Boolean()
     )
-    events = events.join(outside, on="dst_ip", how="left").with_columns(pl.col("external") & pl.col("peer").is_null())
     host = pl.concat_str(pl.lit("host:"), pl.coalesce("host", "src_ip").fill_null(UNKNOWN_HOST))
     is_host_level = pl.col("kind").is_in(["pull", "image"])
-    return (
-        events.join(pulled, on="row", how="left")
-        .with_columns(
+    found = (
+        rows.join(outside, on="dst_ip", how="left", maintain_order="left")
+        .join(pulled, on="row", how="left", maintain_order="left")
+        .select(
+            "host",
             pl.when(pl.col("kind") == "audit")
             .then("actor")
             .when(is_host_level)
             .then(pl.coalesce("runner", "leased", "source_holder", host))
             .otherwise(pl.coalesce("leased", "workload", "source_holder"))
-            .alias("workload")
+            .alias("workload"),
+            "peer",
+            pl.col("external") & pl.col("peer").is_null(),
+            "healthcheck",
         )
-        .sort("row")
-        .drop("row", "leased", "runner", "source_holder")
     )
+    return events.with_columns(found.get_columns())
 
 
-def _placed(events: pl.DataFrame, leases: Leases) -> pl.DataFrame:
+def _placed(rows: pl.DataFrame, leases: Leases) -> pl.DataFrame:
     """Name the host of what a registry heard from a machine."""
-    if not {"host", "src_ip", "kind"} <= set(events.columns):
-        return events
     heard = pl.when((pl.col("kind") == "image") & pl.col("host").is_null()).then("machine")
     return (
-        events.join(leases.machines, left_on="src_ip", right_on="address", how="left", maintain_order="left")
+        rows.join(leases.machines, left_on="src_ip", right_on="address", how="left", maintain_order="left")
         .with_columns(pl.coalesce("host", heard).alias("host"))
         .drop("machine")
     )

@@ -157,14 +157,14 @@ def danger(token: pl.Expr) -> pl.Expr:
 def carelessness(tokens: pl.DataFrame, container: list[str]) -> pl.DataFrame:
     """Give the points of what each container lacks, by the columns that name a container, as `careless`."""
     told = tokens.select(*container, "config")
-    distinct = told.select(pl.col("config").unique())
+    distinct = told.lazy().select(pl.col("config").unique())
     concerned, safe = (
         pl.concat(
             [
                 distinct.filter(pl.col("config").str.contains(pattern)).with_columns(pl.lit(number).alias("rule"))
                 for number, pattern in enumerate(patterns)
             ]
-        )
+        ).collect()
         for patterns in ([rule.of for rule in MISSING], [rule.safeguard for rule in MISSING])
     )
     lacking = (

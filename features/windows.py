@@ -1,13 +1,11 @@
-"""Tumbling windows on event time, and the features of every window of every workload."""
+"""Tumbling windows on event time, and the tables that hold what was found in them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import reduce
 
 import polars as pl
 
-from features.events import TIME, with_missing
-from features.protocols import extractors
+from features.events import TIME
 
 WINDOW = timedelta(minutes=10)
 TRAILING = timedelta(hours=24)
@@ -72,37 +70,6 @@ def floor_window(moment: datetime) -> datetime:
     """Give the start of the window that `moment` lies in."""
     seconds = WINDOW.total_seconds()
     return moment - timedelta(seconds=moment.timestamp() % seconds)
-
-
-def extract(events: pl.DataFrame) -> Windows:
-    """Compute every feature of every window.
-
-    Parameters
-    ----------
-    events
-        Attributed events (`features.leases.attribute`), in time order; columns left out are taken as null. Features
-        that look back see only what is given: pass the `TRAILING` hours before the first window too, and cut them
-        off with `Windows.between`.
-    """
-    events = with_missing(events)
-    found = [extractor.extract(events) for extractor in extractors().values()]
-    items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA.keys()) for f in found)])
-    # What is told of a silence may lie in windows that have not come yet.
-    begun = pl.col("window_start") <= pl.lit(events["ts"].max(), TIME)
-    items = items.filter(begun)
-    keys = pl.concat([*(f.values.select(KEY) for f in found), items.select(KEY)]).unique().drop_nulls().sort(KEY)
-    values = reduce(lambda left, f: left.join(f.values, on=KEY, how="left"), found, keys)
-    facts = (
-        events.filter(pl.col("workload").is_not_null() & pl.col("image_repository").is_not_null())
-        .filter(pl.col("kind").is_in(["config", "lifecycle"]))
-        .group_by("workload")
-        .agg(pl.col("image_repository").sort_by("ts", "event_id").last())
-    )
-    return Windows(
-        values.sort(KEY),
-        items.drop_nulls().sort(*KEY, "feature", "item"),
-        facts.select(FACTS_SCHEMA.keys()).sort("workload"),
-    )
 
 
 def merge_windows(parts: list[Windows]) -> Windows:

@@ -76,7 +76,9 @@ class Settings:
         0, "Days that logs and other tools' alerts stay in the lake; 0 keeps them for ever.", _at_least(0, 36_500)
     )
     executor: str = _setting(
-        "local", "Where heavy work runs: `local` (all cores of this machine) or `dask`.", _one_of("local", "dask")
+        "local",
+        "Where heavy work runs: `local` (processes on all cores of this machine), `threads` (of one) or `dask`.",
+        _one_of("local", "threads", "dask"),
     )
     scheduler: str = _setting("", "Address of the Dask scheduler, such as `tcp://scheduler:8786`.")
     jobs: int = _setting(0, "Processes that heavy work may use on this machine; 0 uses every core.", _at_least(0, 1024))

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from features.lake import Lake
+from features.window_store import WindowStore
 from models.detector import Detector
 from models.errors import ArtefactError
 from models.registry import Registry
@@ -38,6 +39,11 @@ class Home:
     def lake_folder(self) -> Path:
         """Folder of the lake."""
         return self.settings.home / "lake"
+
+    @property
+    def windows(self) -> WindowStore:
+        """Windows of the lake's days, made and kept by the job that extracts them."""
+        return WindowStore(self.settings.home / "windows")
 
     @property
     def feedback(self) -> FeedbackStore:

@@ -41,7 +41,7 @@ def test_console_script_is_ours() -> None:
 def test_the_public_names_are_where_others_import_them_from() -> None:
     """`from features import read_events, extract` and `from models import Detector, Registry` are a contract."""
     assert [thing.__module__ for thing in (extract, read_events, Detector, Registry)] == [
-        "features.windows",
+        "features.extraction",
         "features.ingest",
         "models.detector",
         "models.registry",

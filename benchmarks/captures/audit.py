@@ -24,11 +24,12 @@ from benchmarks.captures.rivals import Floats, outlier_models, raw_counts
 from features.baselines import learn
 from features.envelopes import unwrap
 from features.evidence import Normal, weigh
+from features.extraction import extract
 from features.ingest import events_from_records
 from features.leases import LEASE_COLUMNS, attribute, build_leases
 from features.protocols import RecordError, specs
 from features.sources.kubernetes_audit import source
-from features.windows import WINDOW, Windows, extract
+from features.windows import WINDOW, Windows
 from models.aggregates import aggregate
 from models.channels import summed
 

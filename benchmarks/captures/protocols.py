@@ -14,8 +14,9 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.captures.zeek import Capture
+from features.answers import Answers
 from features.extraction import extract_days, read_leases
-from features.flows import outbound
+from features.flows import name_destinations, outbound
 from features.lake import Lake
 from features.leases import attribute
 from features.windows import WINDOW, Windows, floor_window, merge_windows
@@ -59,7 +60,8 @@ def telemetry(events: pl.DataFrame) -> Telemetry:
         since, until = floor_window(events["ts"].min()), floor_window(events["ts"].max()) + WINDOW
         windows = merge_windows(list(extract_days(lake, since, until)))
         attributed = attribute(lake.read(), read_leases(lake))
-    flows = outbound(attributed).with_columns(pl.col("workload").str.strip_prefix("ip:").alias("src_ip"))
+    named = name_destinations(attributed, Answers.of(attributed))
+    flows = outbound(named).with_columns(pl.col("workload").str.strip_prefix("ip:").alias("src_ip"))
     return Telemetry(windows, flows)
 
 

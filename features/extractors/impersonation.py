@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from features.flows import EXPECTED_SERVICE, outbound, resolutions
+from features.flows import EXPECTED_SERVICE, outbound
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, count_items, window_start
 
@@ -76,8 +76,9 @@ def _mismatched(flows: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _misnamed(events: pl.DataFrame, flows: pl.DataFrame, said: pl.DataFrame) -> list[pl.DataFrame]:
-    destination = flows.select("uid", "destination", "external").unique("uid", keep="first", maintain_order=True)
-    said = said.join(destination, on="uid", how="left").with_columns(pl.coalesce("destination", "dst_ip"))
+    own = ["workload", "uid"]
+    destination = flows.select(*own, "destination", "external").unique(own, keep="first", maintain_order=True)
+    said = said.join(destination, on=own, how="left").with_columns(pl.coalesce("destination", "dst_ip"))
     fault = (
         pl.when(pl.col("server_name").is_null())
         .then(pl.lit("without a server name to "))
@@ -96,16 +97,9 @@ def _misnamed(events: pl.DataFrame, flows: pl.DataFrame, said: pl.DataFrame) -> 
 def _borrowed(events: pl.DataFrame, flows: pl.DataFrame) -> pl.DataFrame:
     """Flows whose client named a host that DNS, where the workload's DNS is seen, never gave for that address."""
     sees_dns = events.filter(pl.col("kind") == "dns").select("workload").unique()
-    answered = (
-        resolutions(events)
-        .group_by("dst_ip", pl.col("resolved").alias("said"))
-        .agg(pl.col("ts").min().alias("answered"))
-    )
     named = flows.filter(pl.col("external") & pl.col("said").is_not_null() & (pl.col("said") != pl.col("dst_ip")))
-    return (
-        named.join(sees_dns, on="workload", how="semi")
-        .join(answered, on=["said", "dst_ip"], how="left")
-        .filter(pl.col("answered").is_null() | (pl.col("answered") > pl.col("ts")))
+    return named.join(sees_dns, on="workload", how="semi").filter(
+        pl.col("answered").is_null() | (pl.col("answered") > pl.col("ts"))
     )
 
 

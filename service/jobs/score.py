@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from features.addresses import internal_networks
 from features.expectations import Expectation
-from features.extraction import closed_until, extract_days
+from features.extraction import closed_until, extract, extract_days
 from features.ingest import events_from_records
 from features.leases import LEASE_COLUMNS, attribute, build_leases
 from features.protocols import Record
-from features.windows import WINDOW, Windows, extract, floor_window, merge_windows
+from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.detector import Detector
 from models.scores import Score
 from service.jobs.errors import JobError

@@ -5,8 +5,10 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from features.answers import Answers
 from features.events import EVENT_SCHEMA
 from features.extraction import read_leases
+from features.flows import NAMED, name_destinations
 from features.leases import attribute
 from features.protocols import FAMILIES, Extractor, extractors, specs
 from features.windows import ITEMS_SCHEMA, KEY, WINDOW, window_start
@@ -15,9 +17,13 @@ from tests.estates import Estate
 
 @pytest.fixture(scope="module")
 def events(estate: Estate) -> pl.DataFrame:
-    """Half a day of attributed events of every kind."""
+    """Half a day of attributed events of every kind, the destinations of their flows named."""
     since = estate.until
-    return attribute(estate.lake.read(since, since + timedelta(hours=12)), read_leases(estate.lake))
+    return named(attribute(estate.lake.read(since, since + timedelta(hours=12)), read_leases(estate.lake)))
+
+
+def named(events: pl.DataFrame) -> pl.DataFrame:
+    return name_destinations(events.drop(NAMED, strict=False), Answers.of(events))
 
 
 @pytest.fixture(params=extractors().values(), ids=extractors().keys())
@@ -82,7 +88,8 @@ def test_other_workloads_do_not_leak_in(extractor: Extractor, events: pl.DataFra
 def test_nothing_after_a_window_is_seen(extractor: Extractor, events: pl.DataFrame) -> None:
     """A window's features are the same whether or not later events are there."""
     until = events["ts"].min() + timedelta(hours=8)
-    cut = events.filter(pl.col("ts") < until)
+    events = events.sort("ts", "event_id")
+    cut = named(events.filter(pl.col("ts") < until))
     closed = pl.col("window_start") <= until - WINDOW
 
     for table in ("values", "items"):

@@ -6,8 +6,9 @@ from typing import Any
 import polars as pl
 
 from features.events import EVENT_SCHEMA, with_missing
+from features.extraction import extract
 from features.leases import attribute, build_leases
-from features.windows import Windows, extract
+from features.windows import Windows
 
 START = datetime(2026, 9, 14, tzinfo=UTC)
 OUTSIDE, INSIDE = "203.0.113.7", "10.0.0.9"

@@ -3,9 +3,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from features.events import frame
+from features.extraction import extract
 from features.leases import attribute, build_leases
 from features.silence import lost, silences
-from features.windows import WINDOW, extract
+from features.windows import WINDOW
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
 

@@ -1,0 +1,142 @@
+"""Events with their workloads, dealt to buckets of workloads: files of the lake go in, each bucket is read by itself.
+
+A bucket holds what concerns its workloads: their own events, and the flows that reach them. Of a flow from another
+bucket there is a copy that says who came and names no workload, so that nothing is counted twice.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from features import whole_files
+from features.addresses import Network
+from features.answers import given
+from features.day_leases import load
+from features.events import EVENT_SCHEMA
+from features.extraction import CONTROL, CONTROL_COLUMNS, TRAFFIC, TRAFFIC_COLUMNS
+from features.lake import once, read_in_parts
+from features.leases import attribute
+from features.partition import Bucket, bucket_of, overlapping
+
+Class = Literal["traffic", "control"]
+KINDS: dict[Class, tuple[str, ...]] = {"traffic": TRAFFIC, "control": CONTROL}
+COLUMNS: dict[Class, tuple[str, ...]] = {"traffic": TRAFFIC_COLUMNS, "control": CONTROL_COLUMNS}
+ADDED = {"peer": pl.String(), "external": pl.Boolean(), "healthcheck": pl.String()}  # by attribution
+ANSWERS = "answers"  # folder of what DNS answered
+_DONE = ".done"
+# of a flow that comes from another bucket: when, who, and how it went
+_COPIED = ("ts", "event_id", "kind", "src_ip", "peer", "conn_state")
+# what only attribution asks for
+_ASKED = {"traffic": ("host", "container_id", "actor", "answers"), "control": ()}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some files of the lake, to be attributed and dealt by one task.
+
+    Parameters
+    ----------
+    files
+        Files of the lake.
+    since, until
+        Only events with `since <= ts < until`.
+    leases
+        Folder that `features.day_leases` wrote.
+    networks
+        Internal networks.
+    buckets
+        How many buckets to deal to.
+    folder
+        Where the buckets lie.
+    number
+        Number of this slice among those of the folder.
+    """
+
+    holds: Class
+    files: Sequence[Path]
+    since: datetime
+    until: datetime
+    leases: Path
+    networks: tuple[Network, ...]
+    buckets: int
+    folder: Path
+    number: int
+
+    @property
+    def name(self) -> str:
+        """Name of this slice's part of every bucket."""
+        return f"{self.holds}-{self.number:05d}"
+
+
+def is_done(folder: Path, name: str) -> bool:
+    """Say whether a part was written to every bucket."""
+    return (folder / f"{name}{_DONE}").exists()
+
+
+def deal_slice(task: Slice) -> None:
+    """Attribute the events of a slice and deal them to buckets, and what DNS answered to a file of its own."""
+    if is_done(task.folder, task.name):
+        return
+    leases = load(task.leases)
+    parts: list[pl.DataFrame] = []
+    answers: list[pl.DataFrame] = []
+    for events in read_in_parts(task.files, task.since, task.until, KINDS[task.holds], COLUMNS[task.holds]):
+        found = attribute(events, leases, task.networks).drop(_ASKED[task.holds], strict=False)
+        parts += _dealt(found, task.buckets)
+        if task.holds == "traffic":
+            answers.append(given(events.filter(pl.col("kind") == "dns")))
+    if answers:
+        told = pl.concat(answers).unique().sort("dst_ip", "ts", "resolved")
+        whole_files.write_parquet(told, task.folder / ANSWERS / f"given-{task.number:05d}.parquet", durable=False)
+    deal(parts, task.folder, task.name)
+
+
+def deal(parts: Iterable[pl.DataFrame], folder: Path, name: str) -> None:
+    """Write events that carry their `bucket` as a part of each bucket; when it is done, it says so."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    rows = pl.concat(parts, how="diagonal")
+    order = rows.select("bucket", "ts", "event_id").with_row_index("row").sort("bucket", "ts", "event_id")
+    for (bucket,), of_bucket in order.group_by("bucket", maintain_order=True):
+        part = rows[of_bucket["row"]].drop("bucket")
+        whole_files.write_parquet(part, folder / f"bucket={bucket:05d}" / f"{name}.parquet", durable=False)
+    (folder / f"{name}{_DONE}").touch()
+
+
+def _dealt(events: pl.DataFrame, buckets: int) -> list[pl.DataFrame]:
+    """Give events with the `bucket` of their workload, and flows again with that of who was reached if it differs."""
+    events = events.with_columns(bucket_of("workload", buckets))
+    reached = events.filter((pl.col("kind") == "flow") & pl.col("peer").is_not_null())
+    came = reached.with_columns(
+        pl.coalesce("workload", "src_ip").alias("src_ip"), bucket_of("peer", buckets).alias("to")
+    )
+    copies = came.filter(pl.col("bucket").is_null() | (pl.col("bucket") != pl.col("to")))
+    own = events.filter(pl.col("bucket").is_not_null())
+    return [own, copies.select(*_COPIED, pl.col("to").alias("bucket"))]
+
+
+def read_bucket(folder: Path, holds: Class, bucket: Bucket, *, dealt: int) -> pl.DataFrame:
+    """Read the events of one class in a bucket, sorted by time and id, each once.
+
+    Parameters
+    ----------
+    dealt
+        How many buckets the folder was dealt to. Where these are not the buckets asked for, flows that came from other
+        buckets are left out.
+    """
+    columns = [name for name in COLUMNS[holds] if name not in _ASKED[holds]]
+    schema = {name: EVENT_SCHEMA[name] for name in columns} | ADDED
+    paths = [
+        path
+        for index in overlapping(bucket, dealt)
+        for path in sorted((folder / f"bucket={index:05d}").glob(f"{holds}-*.parquet"))
+    ]
+    if not paths:
+        return pl.DataFrame(schema=schema)
+    query = pl.scan_parquet(paths, schema=schema, missing_columns="insert", hive_partitioning=False, glob=False)
+    if dealt != bucket[1]:
+        query = query.filter(bucket_of("workload", bucket[1]) == bucket[0])
+    return once(query.collect())
