@@ -6,7 +6,7 @@ a day that is made anew replaces the old one at once, and what a killed run has 
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,20 @@ class WindowStore:
             date.fromisoformat(path.parent.name.partition("=")[2]) for path in self.root.glob("date=*/*.json")
         )
 
-    def read(self, since: datetime, until: datetime, *, bucket: Bucket | None = None) -> Windows:
+    def read(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        bucket: Bucket | None = None,
+        workloads: Collection[str] | None = None,
+    ) -> Windows:
         """Read the windows that start at or after `since` and before `until`.
 
         Parameters
         ----------
+        workloads
+            Only these; None for all.
         bucket
             Index and count: only workloads of that bucket. All buckets of a count make up the whole, whatever the
             count is, and however many buckets the days were written in.
@@ -58,7 +67,7 @@ class WindowStore:
         Windows sorted as `features.extraction.extract` sorts them; facts are the latest of the days touched.
         """
         touched = [day for day in self.days() if since.date() <= day <= until.date() and _midnight(day) < until]
-        return Windows(*(self._table(name, touched, since, until, bucket) for name in TABLES))
+        return Windows(*(self._table(name, touched, since, until, bucket, workloads) for name in TABLES))
 
     def fingerprint(self, day: date) -> str:
         """Give a text that changes when a window of the day does.
@@ -112,9 +121,19 @@ class WindowStore:
         folder.rmdir()
 
     def _table(
-        self, name: str, days: list[date], since: datetime, until: datetime, bucket: Bucket | None
+        self,
+        name: str,
+        days: list[date],
+        since: datetime,
+        until: datetime,
+        bucket: Bucket | None,
+        workloads: Collection[str] | None,
     ) -> pl.DataFrame:
-        parts = [pl.DataFrame(schema=_SCHEMAS[name]), *self._parts(name, days, since, until, bucket)]
+        found = self._parts(name, days, since, until, bucket)
+        if workloads is not None:
+            own = pl.Series(sorted(workloads), dtype=pl.String())
+            found = (part.filter(pl.col("workload").is_in(own.implode())) for part in found)
+        parts = [pl.DataFrame(schema=_SCHEMAS[name]), *(part.collect() for part in found)]
         if name == "facts":  # of the later day
             return pl.concat(parts).unique("workload", keep="last", maintain_order=True).sort("workload")
         order = [*KEY, "feature", "item"] if name == "items" else list(KEY)
@@ -122,7 +141,7 @@ class WindowStore:
 
     def _parts(
         self, name: str, days: list[date], since: datetime, until: datetime, bucket: Bucket | None
-    ) -> Iterator[pl.DataFrame]:
+    ) -> Iterator[pl.LazyFrame]:
         for day in days:
             told = self._told(day)
             for index in range(told["buckets"]) if bucket is None else overlapping(bucket, told["buckets"]):
@@ -131,7 +150,7 @@ class WindowStore:
                     part = part.filter(pl.col("window_start") >= since, pl.col("window_start") < until)
                 if bucket is not None:
                     part = part.filter(bucket_of("workload", bucket[1]) == bucket[0])
-                yield part.collect()
+                yield part
 
     def _told(self, day: date) -> Mapping[str, Any]:
         told = self.manifest(day)

@@ -111,6 +111,12 @@ class LearningStore:
         for path in set(self.root.glob("evidence/*")) - kept:
             path.unlink()
 
+    def replace_by(self, other: "LearningStore") -> None:
+        """Take over what another store holds, which is empty then."""
+        self.clear()
+        if other.root.exists():
+            other.root.replace(self.root)
+
     def clear(self) -> None:
         """Forget everything: the next refresh begins anew."""
         shutil.rmtree(self.root, ignore_errors=True)

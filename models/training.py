@@ -72,13 +72,8 @@ def train(
     """
     since, until = _span(lake, until, days)
     parts = list(extract_days(lake, since, until, networks=networks, progress=lambda s: progress("windows", s)))
-    if sum(len(part.values) for part in parts) < MIN_WINDOWS:
-        raise TrainingError(
-            f"fewer than {MIN_WINDOWS} windows of telemetry before {until:%Y-%m-%dT%H:%MZ}; "
-            "ingest more, or set --until later"
-        )
     windows = merge_windows(parts)
-    since = windows.values["window_start"].min()  # type: ignore[assignment]
+    since = min(windows.values["window_start"].to_list(), default=since)
     return fit(
         windows, since, until, budget=budget, seed=seed, guard=guard or Guard(lasting=timedelta(0)), progress=progress
     )
@@ -131,9 +126,14 @@ def finish(
     Raises
     ------
     TrainingError
-        If no step held a window.
+        If there were fewer than `MIN_WINDOWS` windows, or none in a step.
     """
     held_out, until = HeldOut.concat(list(learnt.held_out)), learnt.baseline.until
+    if learnt.baseline.workloads["windows"].sum() < MIN_WINDOWS:
+        raise TrainingError(
+            f"fewer than {MIN_WINDOWS} windows of telemetry before {until:%Y-%m-%dT%H:%MZ}; "
+            "ingest more, or set --until later"
+        )
     if held_out.keys.is_empty():
         raise TrainingError("no telemetry in the later half of the span; ingest more, or set --until earlier")
     unseen = unseen_strength(held_out, seed)
