@@ -6,6 +6,7 @@ memory at the cost of the day and of what is remembered. Memory is O(workloads x
 items being at most `MOST_ITEMS` of each feature of a workload once `bounded`; nothing grows with the number of events.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -113,17 +114,7 @@ class Baseline:
 
     def merge(self, other: "Baseline") -> "Baseline":
         """Join two baselines; associative and commutative over disjoint windows."""
-        until = max(self.until, other.until)
-        one, two = self._aged(until), other._aged(until)  # noqa: SLF001 -- of the same class
-        return Baseline(
-            min(self.since, other.since),
-            until,
-            _merge_workloads(pl.concat([one.workloads, two.workloads])),
-            _summed(pl.concat([one.values, two.values]), VALUES_SCHEMA, ["workload", "feature", "cell"]),
-            _summed(pl.concat([one.quantiles, two.quantiles]), QUANTILES_SCHEMA, ["workload", "feature", "bin"]),
-            _merge_items(pl.concat([one.items, two.items])),
-            _latest(pl.concat([one.forgotten, two.forgotten])),
-        )
+        return merge_all([self, other])
 
     def _aged(self, until: datetime) -> "Baseline":
         if until == self.until:
@@ -161,6 +152,22 @@ class Baseline:
             items=kept.filter(~pl.col("crowded")).drop("crowded"),
             forgotten=_latest(pl.concat([left.forgotten, evicted.select(FORGOTTEN_SCHEMA.keys())])),
         )
+
+
+def merge_all(parts: Sequence[Baseline]) -> Baseline:
+    """Join one or more baselines at once, see `Baseline.merge`."""
+    until = max(part.until for part in parts)
+    aged = [part._aged(until) for part in parts]  # noqa: SLF001 -- of this module
+    together = {name: pl.concat([getattr(part, name) for part in aged]) for name in TABLES}
+    return Baseline(
+        min(part.since for part in parts),
+        until,
+        _merge_workloads(together["workloads"]),
+        _summed(together["values"], VALUES_SCHEMA, ["workload", "feature", "cell"]),
+        _summed(together["quantiles"], QUANTILES_SCHEMA, ["workload", "feature", "bin"]),
+        _merge_items(together["items"]),
+        _latest(together["forgotten"]),
+    )
 
 
 def _merge_workloads(tables: pl.DataFrame) -> pl.DataFrame:

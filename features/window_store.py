@@ -18,6 +18,7 @@ from features.bucket_windows import TABLES
 from features.partition import Bucket, bucket_of, overlapping
 from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, KEY, VALUES_SCHEMA, Windows
 
+MOST_WINDOWS = 100_000  # of a part: what is weighed at a time
 _SCHEMAS: dict[str, Mapping[str, Any]] = {
     "values": VALUES_SCHEMA,
     "items": ITEMS_SCHEMA,
@@ -66,8 +67,14 @@ class WindowStore:
         -------
         Windows sorted as `features.extraction.extract` sorts them; facts are the latest of the days touched.
         """
-        touched = [day for day in self.days() if since.date() <= day <= until.date() and _midnight(day) < until]
+        touched = self._touched(since, until)
         return Windows(*(self._table(name, touched, since, until, bucket, workloads) for name in TABLES))
+
+    def parts(self, since: datetime, until: datetime, *, most: int = MOST_WINDOWS) -> Iterator[Windows]:
+        """Read the windows of a span in parts of about `most`, each of other workloads; at least one."""
+        count = 1 << max(-(-self._rows(since, until) // most) - 1, 0).bit_length()
+        for index in range(count):
+            yield self.read(since, until, bucket=(index, count))
 
     def fingerprint(self, day: date) -> str:
         """Give a text that changes when a window of the day does.
@@ -119,6 +126,13 @@ class WindowStore:
         for path in sorted(folder.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
         folder.rmdir()
+
+    def _rows(self, since: datetime, until: datetime) -> int:
+        found = self._parts(TABLES[0], self._touched(since, until), since, until, None)
+        return sum(part.select(pl.len()).collect().item() for part in found)
+
+    def _touched(self, since: datetime, until: datetime) -> list[date]:
+        return [day for day in self.days() if since.date() <= day <= until.date() and _midnight(day) < until]
 
     def _table(
         self,

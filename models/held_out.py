@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from features.evidence import Evidence
 from features.extraction import floor_day
-from features.windows import floor_window
+from features.windows import KEY, floor_window
 
 DAY = timedelta(days=1)
 FEWEST_DAYS = 3  # whole days in the later half of a span from which each is a step
@@ -43,6 +43,11 @@ class HeldOut:
     def concat(cls, parts: list["HeldOut"]) -> "HeldOut":
         """Join parts of one span, in the order given."""
         return cls(pl.concat([part.keys for part in parts]), np.vstack([part.bits for part in parts]))
+
+    def in_order(self) -> "HeldOut":
+        """Sort by workload and time: the same however the windows were parted."""
+        rows = self.keys.select(pl.struct(KEY).arg_sort()).to_series()
+        return self if rows.is_sorted() else HeldOut(self.keys[rows], self.bits[rows.to_numpy()])
 
     @property
     def cohorts(self) -> NDArray[np.str_]:

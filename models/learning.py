@@ -5,14 +5,14 @@ learning the few workloads concerned again from their windows: so that quarantin
 without anything else being learnt twice.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 import polars as pl
 
-from features.baselines import Baseline, learn
+from features.baselines import Baseline, learn, merge_all
 from features.evidence import Normal, weigh
 from features.windows import Windows
 from models.channels import Channels
@@ -26,12 +26,19 @@ class WindowSource(Protocol):
     def read(self, since: datetime, until: datetime, *, workloads: Collection[str] | None = None) -> Windows:
         """Give the windows that start in [since, until), of some workloads or of all, in the order of `Windows`."""
 
+    def parts(self, since: datetime, until: datetime) -> Iterator[Windows]:
+        """Give the same in parts that fit into memory, each of other workloads; at least one."""
+
 
 @dataclass(frozen=True)
 class InMemory:
     """Windows at hand as a source."""
 
     windows: Windows
+
+    def parts(self, since: datetime, until: datetime) -> Iterator[Windows]:
+        """See `WindowSource`."""
+        yield self.read(since, until)
 
     def read(self, since: datetime, until: datetime, *, workloads: Collection[str] | None = None) -> Windows:
         """See `WindowSource`."""
@@ -89,10 +96,21 @@ class Learnt:
         """Begin to learn at `since`."""
         return cls(Baseline.empty(since))
 
-    def step(self, windows: Windows, step: Step, guarded: Guarded) -> "Learnt":
+    def past(self, source: WindowSource, since: datetime, until: datetime) -> "Learnt":
+        """Learn windows without weighing them."""
+        return self._and([learn(part, since, until) for part in source.parts(since, until)])
+
+    def step(self, source: WindowSource, step: Step, guarded: Guarded) -> "Learnt":
         """Weigh the windows of a step against what was learnt before it, then learn them."""
-        evidence = HeldOut.of(weigh(windows, Normal.of(guarded.take_from(self.baseline))))
-        return Learnt(self.baseline.merge(learn(windows, *step)).bounded(), [*self.held_out, evidence])
+        normal = Normal.of(guarded.take_from(self.baseline))
+        taught, evidence = [], []
+        for windows in source.parts(*step):
+            evidence.append(HeldOut.of(weigh(windows, normal)))
+            taught.append(learn(windows, *step))
+        return replace(self._and(taught), held_out=[*self.held_out, HeldOut.concat(evidence).in_order()])
+
+    def _and(self, taught: list[Baseline]) -> "Learnt":
+        return replace(self, baseline=merge_all([self.baseline, *taught]).bounded())
 
 
 def learn_in_steps(
@@ -113,8 +131,8 @@ def learn_in_steps(
     """
     for start, end in steps:
         for day in days_between(learnt.baseline.until, start):
-            learnt = replace(learnt, baseline=learnt.baseline.merge(learn(source.read(*day), *day)).bounded())
-        learnt = learnt.step(source.read(start, end), (start, end), guarded)
+            learnt = learnt.past(source, *day)
+        learnt = learnt.step(source, (start, end), guarded)
         done((start, end), learnt)
     return learnt
 

@@ -136,6 +136,7 @@ def finish(
         )
     if held_out.keys.is_empty():
         raise TrainingError("no telemetry in the later half of the span; ingest more, or set --until earlier")
+    progress("forest", 0.0)
     unseen = unseen_strength(held_out, seed)
     channels = fit_channels(held_out, unseen, budget, seed)
     progress("forest", 1.0)

@@ -1,7 +1,7 @@
 """Learns baselines and a model from the lake, and promotes the model if its gates pass."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,6 +67,10 @@ class _Kept:
     def read(self, since: datetime, until: datetime, *, workloads: Collection[str] | None = None) -> Windows:
         """Read the windows of a span."""
         return self.store.read(since, until, workloads=workloads)
+
+    def parts(self, since: datetime, until: datetime) -> Iterator[Windows]:
+        """Read them bucket by bucket."""
+        yield from self.store.parts(since, until)
 
     def fingerprint(self, day: datetime) -> str:
         """Name the content of a day."""
