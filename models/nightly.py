@@ -39,6 +39,53 @@ class Remembered:
     days: Days
 
 
+@dataclass(frozen=True)
+class Night:
+    """What a night learnt.
+
+    Parameters
+    ----------
+    learnt, guarded, steps
+        As `models.training.finish` takes them.
+    learnt_from
+        When what was learnt anew begins; None if everything was.
+    """
+
+    learnt: Learnt
+    guarded: Guarded
+    steps: list[Step]
+    learnt_from: datetime | None
+
+
+def learn_nightly(
+    source: DailyWindows,
+    store: LearningStore,
+    since: datetime,
+    until: datetime,
+    guard: Guard,
+    progress: Progress = lambda _step, _share: None,
+) -> Night:
+    """Learn the days since the last night; see `train_nightly`."""
+    parts = steps(since, until)
+    guarded = Guarded(source, since, until, guard)
+    at_hand = {start: source.fingerprint(start) for start, _ in days_between(floor_day(since), until)}
+    daily = bool(daily_steps(since, until))
+    found = _remembered(store, at_hand, parts) if daily else None
+    start = found or Remembered(Learnt.nothing(since), parts, {})
+    days = {**start.days, **at_hand}
+
+    def done(step: Step, learnt: Learnt) -> None:
+        progress("evidence", (parts.index(step) + 1) / len(parts))
+        if daily and step[1] == floor_day(step[1]):
+            store.save_evidence(step[0], days, learnt.held_out[-1])
+            if until - step[1] < STATES * DAY:
+                store.save(learnt.baseline, days)
+
+    learnt = learn_in_steps(source, start.steps, start.learnt, guarded, done)
+    store.expire([step[0] for step in parts], days)
+    return Night(learnt, guarded, parts, start.learnt.baseline.until if found else None)
+
+
 def train_nightly(
     source: DailyWindows,
     store: LearningStore,
@@ -71,30 +118,22 @@ def train_nightly(
     Raises
     ------
     TrainingError
-        If the later half of the span holds no window.
+        If there is too little to learn from.
     """
     guard = guard or Guard(lasting=timedelta(0))
-    parts = steps(since, until)
-    guarded = Guarded(source, since, until, guard)
-    at_hand = {start: source.fingerprint(start) for start, _ in days_between(floor_day(since), until)}
-    daily = bool(daily_steps(since, until))
-    found = _remembered(store, at_hand, parts) if daily else None
-    start = found or Remembered(Learnt.nothing(since), parts, {})
-    days = {**start.days, **at_hand}
-
-    def done(step: Step, learnt: Learnt) -> None:
-        progress("evidence", (parts.index(step) + 1) / len(parts))
-        if daily and step[1] == floor_day(step[1]):
-            store.save_evidence(step[0], days, learnt.held_out[-1])
-            if until - step[1] < STATES * DAY:
-                store.save(learnt.baseline, days)
-
-    learnt = learn_in_steps(source, start.steps, start.learnt, guarded, done)
+    night = learn_nightly(source, store, since, until, guard, progress)
     detector, report = finish(
-        source, learnt, guarded, parts, since, budget=budget, seed=seed, guard=guard, progress=progress
+        source,
+        night.learnt,
+        night.guarded,
+        night.steps,
+        since,
+        budget=budget,
+        seed=seed,
+        guard=guard,
+        progress=progress,
     )
-    store.expire([step[0] for step in parts], days)
-    return detector, report | {"learnt_from": start.learnt.baseline.until.isoformat() if found else None}
+    return detector, report | {"learnt_from": night.learnt_from.isoformat() if night.learnt_from else None}
 
 
 def _remembered(store: LearningStore, at_hand: Days, parts: list[Step]) -> Remembered | None:
