@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from features import lake as lakes
+from features import lake_files
+from features.classes import CLASSES, NETWORK, SYSTEM
 from features.events import EVENT_SCHEMA, frame
-from features.lake import CLASSES, MOST_SMALL_FILES, NETWORK, SYSTEM, Lake
+from features.lake import MOST_SMALL_FILES, Lake
 
 START = datetime(2026, 9, 14, 23, 0, tzinfo=UTC)
 
@@ -38,7 +39,7 @@ def test_what_is_added_is_read_back(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     assert lake.append(added) == 200
     assert_frame_equal(lake.read(), added.sort("ts", "event_id"))
-    assert sorted(path.name for path in lake.root.glob("date=*")) == ["date=2026-09-14", "date=2026-09-15"]
+    assert sorted(path.name for path in lake.store.root.glob("date=*")) == ["date=2026-09-14", "date=2026-09-15"]
 
 
 def test_adding_twice_adds_nothing(tmp_path: Path) -> None:
@@ -121,16 +122,16 @@ def test_only_the_owner_can_read_the_lake(tmp_path: Path) -> None:
     """Telemetry is nobody else's: directories 0700, files 0600."""
     lake = Lake(tmp_path / "lake")
     lake.append(events(3))
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in [lake.root, *lake.root.glob("date=*")]}
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in [lake.store.root, *lake.store.root.glob("date=*")]}
     assert modes == {0o700}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in lake.root.rglob("*.parquet")} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in lake.store.root.rglob("*.parquet")} == {0o600}
 
 
 def test_unfinished_file_of_a_killed_writer_is_not_read(tmp_path: Path) -> None:
     """What a killed process left half written is no part of the lake, and the events can be added again."""
     lake = Lake(tmp_path)
     lake.append(events(3))
-    for finished in list(lake.root.rglob("*.parquet")):
+    for finished in list(lake.store.root.rglob("*.parquet")):
         finished.rename(finished.with_suffix(".123.tmp"))
     assert lake.read().height == 0
     assert lake.append(events(3)) == 3
@@ -148,8 +149,9 @@ def test_events_written_before_a_column_existed_are_still_read(tmp_path: Path) -
     """A file of an earlier version lacks newer columns; they read as null."""
     lake = Lake(tmp_path)
     lake.append(events(5))
-    for path in lake.root.rglob("*.parquet"):
-        pl.read_parquet(path).drop("ja4").with_columns(pl.lit(1).alias("gone")).write_parquet(path)
+    for path in lake.store.root.rglob("*.parquet"):
+        assert "ja4" not in pl.read_parquet_schema(path)
+        pl.read_parquet(path).with_columns(pl.lit(1).alias("gone")).write_parquet(path)
     assert lake.read()["ja4"].null_count() == 5
 
 
@@ -158,7 +160,7 @@ def test_many_small_additions_leave_few_files(tmp_path: Path) -> None:
     lake, whole = Lake(tmp_path), events(200, step=timedelta(seconds=10))
     for n in range(200):
         assert lake.append(whole[n : n + 2]) == (2 if n == 0 else 1 if n < 199 else 0)
-    assert len(list(lake.root.rglob("*.parquet"))) <= 2 * (MOST_SMALL_FILES + 1)  # two classes
+    assert len(list(lake.store.root.rglob("*.parquet"))) <= 2 * (MOST_SMALL_FILES + 1)  # two classes
     assert_frame_equal(lake.read(), whole.sort("ts", "event_id"))
 
 
@@ -188,8 +190,8 @@ def test_merge_that_was_killed_half_way_repeats_nothing(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.append(events(10)[:5])
     lake.append(events(10)[5:])
-    half = next(lake.root.rglob("*.parquet"))
-    pl.read_parquet(half).write_parquet(half.with_name(half.name.replace(".parquet", "") + "0.parquet"))
+    half = next(lake.store.root.rglob("*.parquet"))
+    pl.read_parquet(half).write_parquet(half.with_name(half.name.replace(".v1", "0.v1")))
     assert_frame_equal(lake.read(), events(10).sort("ts", "event_id"))
 
 
@@ -238,7 +240,7 @@ def test_files_of_a_class_that_was_not_asked_for_are_not_opened(tmp_path: Path) 
 
 def test_no_file_is_larger_than_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large additions and merged files are cut by time, so that a file is read within a task's memory."""
-    monkeypatch.setattr(lakes, "MOST_ROWS", 30)
+    monkeypatch.setattr(lake_files, "MOST_ROWS", 30)
     lake, whole = Lake(tmp_path), events(400, step=timedelta(seconds=1))
     lake.append(whole[:200])
     for n in range(200, 400):
