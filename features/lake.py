@@ -224,13 +224,12 @@ class Lake:
             progress(f"{day} {kept}", number / len(groups))
 
     def _append_day(self, day: date, events: pl.DataFrame) -> int:
+        held, times = listed(self.store, day), events["ts"].to_physical()
         ids = events["event_id"].to_numpy()
-        times = events["ts"].to_physical()
-        known = np.zeros(ids.size, bool)
-        held = listed(self.store, day)
+        order, known = ids.argsort(), np.zeros(ids.size, bool)
         for file in held:
             if file.overlaps(times[0], times[-1]):
-                known |= self._known.among(ids, file.name, partial(_ids, self.store, file))
+                known[order] |= self._known.among(ids[order], file.name, partial(_ids, self.store, file))
         if known.any():
             events = events.filter(~known)
         for kept, part in by_class(events):

@@ -85,9 +85,7 @@ def open_lake(settings: Settings) -> Lake:
     try:
         return Lake(place)
     except OSError as error:
-        raise HomeError(
-            f"cannot create {error.filename}: {error.strerror}; choose another place for the lake"
-        ) from error
+        raise HomeError(f"cannot create the lake {place}: {error.strerror}; choose another place") from error
 
 
 def champion(home: Home) -> Detector | None:
