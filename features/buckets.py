@@ -66,8 +66,10 @@ class Bucket:
 
     def fetch(self, name: str, place: Path) -> None:
         """Download an object."""
-        with self._told(), place.open("wb") as file:
-            file.writelines(obstore.get(self._opened, name))
+        with self._told():
+            content = obstore.get(self._opened, name)
+            with place.open("wb") as file:
+                file.writelines(content)
 
     def __reduce__(self) -> tuple[type["Bucket"], tuple[str, Path]]:
         return Bucket, (self.url, self.locks)  # what was opened holds credentials and threads: it stays here

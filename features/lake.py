@@ -79,8 +79,9 @@ class Lake:
         """
         if events.is_empty():
             return 0
+        events = once(conform(events))
         with locked(self.store.locks, "append"):
-            return sum(self._append_day(day, part) for day, part in days_of(once(conform(events))))
+            return sum(self._append_day(day, part) for day, part in days_of(events))
 
     def read(
         self,
@@ -218,7 +219,7 @@ class Lake:
         for number, (day, kept) in enumerate(groups, start=1):
             with locked(self.store.locks, "append"):
                 files = [file for file in listed(self.store, day) if file.kept == kept]
-                if not compaction.is_compact(self.store, files):
+                if files and not compaction.is_compact(self.store, files):
                     after = compaction.compact(self.store, files)
                     yield Compacted(day, str(kept), len(files), len(after), size_of(files), size_of(after))
             progress(f"{day} {kept}", number / len(groups))

@@ -48,6 +48,8 @@ def test_fetching_what_is_gone_says_so(store: Store, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         store.fetch("one/a", tmp_path / "here")
 
+    assert not (tmp_path / "here").exists()
+
 
 def test_store_goes_to_another_process(store: Store) -> None:
     """A copy through pickle sees the same files, and carries no credentials."""
