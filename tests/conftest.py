@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -55,6 +56,8 @@ def detector(estate: Estate) -> Detector:
 @pytest.fixture(scope="session")
 def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A real server that speaks S3, and the environment in which it is reached."""
+    if sys.platform != "linux":
+        pytest.skip("the wheel of the object store is for Linux")
     with serving(tmp_path_factory.mktemp("objects")) as environment, pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
