@@ -18,9 +18,10 @@ from features.answers import given
 from features.day_leases import load
 from features.events import EVENT_SCHEMA
 from features.extraction import CONTROL, CONTROL_COLUMNS, TRAFFIC, TRAFFIC_COLUMNS
-from features.lake import once, read_in_parts
+from features.lake_files import File, in_slices, once
 from features.leases import attribute
 from features.partition import Bucket, bucket_of, overlapping
+from features.stores import Store
 
 Class = Literal["traffic", "control"]
 KINDS: dict[Class, tuple[str, ...]] = {"traffic": TRAFFIC, "control": CONTROL}
@@ -40,8 +41,8 @@ class Slice:
 
     Parameters
     ----------
-    files
-        Files of the lake.
+    store, files
+        Files of the lake, and where they lie.
     since, until
         Only events with `since <= ts < until`.
     leases
@@ -57,7 +58,8 @@ class Slice:
     """
 
     holds: Class
-    files: Sequence[Path]
+    store: Store
+    files: Sequence[File]
     since: datetime
     until: datetime
     leases: Path
@@ -84,7 +86,7 @@ def deal_slice(task: Slice) -> None:
     leases = load(task.leases)
     parts: list[pl.DataFrame] = []
     answers: list[pl.DataFrame] = []
-    for events in read_in_parts(task.files, task.since, task.until, KINDS[task.holds], COLUMNS[task.holds]):
+    for events in in_slices(task.store, task.files, task.since, task.until, KINDS[task.holds], COLUMNS[task.holds]):
         found = attribute(events, leases, task.networks).drop(_ASKED[task.holds], strict=False)
         parts += _dealt(found, task.buckets)
         if task.holds == "traffic":

@@ -22,6 +22,9 @@ KINDS: Final = (
     "log",
 )
 
+# Of EVENT_SCHEMA. A column that changes its name, type or meaning makes a new version, and a migration to it.
+SCHEMA_VERSION: Final = 1
+
 EVENT_SCHEMA: Final[dict[str, pl.DataType]] = {
     "ts": TIME,
     "event_id": pl.UInt64(),

@@ -1,56 +1,77 @@
 """The store of normalised events: Parquet files by day and class, each written once and never changed."""
 
-import fcntl
-import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple, TypeVar
 
+import numpy as np
 import polars as pl
 
-from features import whole_files
-from features.events import EVENT_SCHEMA, KINDS, conform
+from features import compaction
+from features.classes import CLASSES, by_class
+from features.events import EVENT_SCHEMA, conform
+from features.holdings import Holding, by_day_and_class, holding
+from features.known_ids import Ids, KnownIds
+from features.lake_files import (
+    BusyError,
+    File,
+    LakeError,
+    asked,
+    cut,
+    days_of,
+    listed,
+    micros,
+    moment,
+    once,
+    scan,
+    size_of,
+    write_parts,
+)
+from features.locks import locked
+from features.stores import Directory, Store
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_DAY = 86_400_000_000
 MOST_SMALL_FILES = 64  # of one class and day; an intake that adds a few events at a time would leave a file for each
-MOST_ROWS = 250_000  # of one file
-ROW_GROUP = 1 << 16  # of what is read at a time
 _SMALL = 2**20  # bytes; the ids of a full file, which do not compress, take twice that
+_TRIES = 20  # to read what is merged meanwhile: a merge takes at least `MOST_SMALL_FILES` additions
 
-NETWORK, SYSTEM, APPLICATION = "network", "system", "application"
-CLASSES: Final[Mapping[str, str]] = {
-    kind: NETWORK if kind in {"flow", "dns", "tls", "http"} else APPLICATION if kind in {"log", "alert"} else SYSTEM
-    for kind in KINDS
-}
+T = TypeVar("T")
 
 
-class _File(NamedTuple):
-    """A file of the lake; its name carries its class and the times of its first and last event (µs since 1970)."""
+class Compacted(NamedTuple):
+    """A day and class whose files were rewritten: their number and bytes, before and after."""
 
-    kept: str | None
-    first: int
-    last: int
-    path: Path
+    day: date
+    kept: str
+    files_before: int
+    files: int
+    size_before: int
+    size: int
 
 
 class Lake:
-    """Events under one directory, `date=YYYY-MM-DD/CLASS-FIRST-LAST-CONTENT.parquet`.
+    """Events in the files of a store, `date=YYYY-MM-DD/CLASS-FIRST-LAST-CONTENT.vVERSION.parquet`.
 
     The class is that of the event's kind: each is read, and kept, for another span. A file from before there were
-    classes names none; it is read whatever is asked for, until `expire` parts it.
+    classes names none; it is read whatever is asked for, until it is parted.
 
     Each event is kept once, by `event_id`. The id is made of the event's time among others, so only files whose
     span of time overlaps the new events can hold duplicates of them; the spans stand in the names. Small files of a
-    day are merged once they are many, while nobody reads.
+    day are merged once they are many. Who writes holds a lock of this machine. Who reads at once holds none: a file
+    that is gone before it was read lies in another now, so the lake is read again. Who reads file by file for long
+    holds the lake (`held`), and merging waits for another time.
+
+    Parameters
+    ----------
+    place
+        Where the files lie: a directory, which is created, or any store.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, place: Path | Store) -> None:
+        self.store = Directory(place) if isinstance(place, Path) else place
+        self._known = KnownIds()
 
     def append(self, events: pl.DataFrame) -> int:
         """Add events; those already present, and repeats among them, are left out.
@@ -61,13 +82,9 @@ class Lake:
         """
         if events.is_empty():
             return 0
-        events = conform(events).unique("event_id", keep="first", maintain_order=True).sort("ts", "event_id")
-        days = events.select(pl.col("ts").to_physical().floordiv(_DAY).alias("day")).to_series()
-        with self._locked("append", fcntl.LOCK_EX):
-            return sum(
-                self._append_day(_EPOCH.date() + timedelta(days=day), events.filter(days == day))
-                for day in days.unique().sort()
-            )
+        events = once(conform(events))
+        with locked(self.store.locks, "append"):
+            return sum(self._append_day(day, part) for day, part in days_of(events))
 
     def read(
         self,
@@ -84,47 +101,71 @@ class Lake:
             Kinds to read; all by default.
         columns
             Columns to read, in this order; all by default.
+
+        Raises
+        ------
+        LakeError
+            If a file has a later schema than this one, or files are merged faster than they are read.
         """
         wanted = list(EVENT_SCHEMA) if columns is None else list(columns)
-        with self.held():
-            paths = self.files(since, until, kinds)
-            if not paths:
-                return conform(pl.DataFrame()).select(wanted)
-            query = _scan(paths).filter(_asked(since, until, kinds))
-            read = query.select(list(dict.fromkeys([*wanted, "ts", "event_id"]))).collect()
-        return once(read).select(wanted)
+        needed = list(dict.fromkeys([*wanted, "ts", "event_id"]))
+
+        def collect(files: list[File]) -> pl.DataFrame:
+            files = _asked(files, since, until, kinds)
+            if not files:
+                return conform(pl.DataFrame()).select(needed)
+            return scan(self.store, files).filter(asked(since, until, kinds)).select(needed).collect()
+
+        return once(self._steadily(collect)).select(wanted)
 
     def files(
         self, since: datetime | None = None, until: datetime | None = None, kinds: Collection[str] | None = None
-    ) -> list[Path]:
-        """List the files that may hold such events, by day and name; each lasts while the lake is `held`."""
-        first = 0 if since is None else _micros(since)
-        last = None if until is None else _micros(until) - 1
-        classes = {None, *(CLASSES.values() if kinds is None else (CLASSES[kind] for kind in kinds))}
-        return [file.path for file in self._files(first, last) if file.kept in classes]
+    ) -> list[File]:
+        """List the files that may hold such events, by name; each lasts while the lake is `held`."""
+        return _asked(self._listed(), since, until, kinds)
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep every file where it is: others may add files meanwhile, and remove none."""
-        with self._locked("files", fcntl.LOCK_SH):
+        with locked(self.store.locks, "files", shared=True):
             yield
+
+    def parts(self) -> Iterator[pl.DataFrame]:
+        """Give all events a file at a time, for what needs not see them together, of a lake that nobody writes."""
+        for file in listed(self.store):
+            yield once(scan(self.store, [file]).collect())
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Give the times of the first and the last event; none if there are no events."""
-        files = list(self._files(0, None))
-        if not files:
-            return None
-        return _moment(min(file.first for file in files)), _moment(max(file.last for file in files))
+        files = self._listed()
+        return (moment(min(f.first for f in files)), moment(max(f.last for f in files))) if files else None
 
     def days(self, since: datetime, until: datetime) -> list[datetime]:
         """Give the starts, in UTC, of the days that hold events with `since <= ts < until`."""
-        held = {_day(file.path) for file in self._files(_micros(since), _micros(until) - 1)}
-        return [datetime.combine(day, time(), UTC) for day in sorted(held)]
+        first, last = micros(since), micros(until) - 1
+        return [_midnight(day) for day in sorted({file.day for file in self._listed() if file.overlaps(first, last)})]
 
     def counts(self) -> dict[str, int]:
         """Count the events of each source."""
-        rows = self.read(columns=["source"]).group_by("source").len().sort("source").rows()
-        return {str(source): int(count) for source, count in rows}
+        counted = self.read(columns=["source"]).group_by("source").len().sort("source").rows()
+        return {str(source): int(count) for source, count in counted}
+
+    def holdings(self) -> list[Holding]:
+        """Tell what there is of each day and class, in their order; rows that a killed merge left twice count twice."""
+        return self._steadily(lambda files: [holding(self.store, held) for held in by_day_and_class(files)])
+
+    def copy_to(self, root: Path) -> "Lake":
+        """Give a lake of this machine that holds the same files, and can be added to without changing this one."""
+
+        def fetch(files: list[File]) -> None:
+            for file in files:
+                place = root / file.name
+                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not place.exists():  # fetched before another was merged
+                    self.store.fetch(file.name, place)
+
+        self._steadily(fetch)
+        return Lake(root)
 
     def expire(self, keep: Mapping[str, timedelta], now: datetime) -> int:
         """Remove the days of each class that are over for longer than it is kept.
@@ -138,149 +179,132 @@ class Lake:
 
         Returns
         -------
-        Number of files removed; none while somebody reads, who may read for long.
+        Number of files removed; none while the lake is held.
+        """
+        with suppress(BlockingIOError), locked(self.store.locks, "append"), self._free():
+            self._part()
+            files = listed(self.store)
+            over = [f.name for c, span in keep.items() for f in files if f.kept == c and _end(f.day) <= now - span]
+            self.store.delete(over)
+            return len(over)
+        return 0
+
+    def compact(
+        self, before: datetime, *, most: int = 0, progress: Callable[[str, float], None] = lambda _, __: None
+    ) -> list[Compacted]:
+        """Rewrite files of days that are over into as few as may be, sorted by time, in today's schema.
+
+        One that was stopped is taken up where it was. Additions wait for one day and class at a time.
+
+        Parameters
+        ----------
+        before
+            Only days that end by then are touched.
+        most
+            Files of a day and class that are left as they are, however they lie, if there are no more.
+        progress
+            Told the day and class at work and the share done.
+
+        Raises
+        ------
+        BusyError
+            If another compaction is at work, or the lake is held.
+        LakeError
+            If a file has a later schema than this one.
         """
         try:
-            with self._locked("append", fcntl.LOCK_EX), self._locked("files", fcntl.LOCK_EX | fcntl.LOCK_NB):
-                for directory in self.root.glob("date=*"):
-                    _part(directory)
-                over = [
-                    path
-                    for kept, span in keep.items()
-                    for path in self.root.glob(f"date=*/{kept}-*.parquet")
-                    if datetime.combine(_day(path) + timedelta(days=1), time(), UTC) <= now - span
-                ]
-                for path in over:
-                    path.unlink()
-        except BlockingIOError:
-            return 0
-        return len(over)
+            with locked(self.store.locks, "compact", wait=False):
+                return list(self._compact(before, most, progress))
+        except BlockingIOError as error:
+            raise BusyError("another compaction or a refresh of this lake is at work; wait for it to end") from error
+
+    def _compact(self, before: datetime, most: int, progress: Callable[[str, float], None]) -> Iterator[Compacted]:
+        with locked(self.store.locks, "append"), self._free():
+            self._part()
+        over = [file for file in listed(self.store) if _end(file.day) <= before]
+        groups = [(held[0].day, held[0].kept) for held in by_day_and_class(over) if len(held) > most]
+        for number, (day, kept) in enumerate(groups, start=1):
+            with locked(self.store.locks, "append"), self._free():
+                files = [file for file in listed(self.store, day) if file.kept == kept]
+                if files and not compaction.is_compact(self.store, files):
+                    after = compaction.compact(self.store, files)
+                    yield Compacted(day, str(kept), len(files), len(after), size_of(files), size_of(after))
+            progress(f"{day} {kept}", number / len(groups))
 
     def _append_day(self, day: date, events: pl.DataFrame) -> int:
-        directory = self.root / f"date={day.isoformat()}"
-        times = events["ts"].to_physical()
-        first, last = int(times[0]), int(times[-1])
-        held = [pl.read_parquet(f.path, columns=["event_id"]) for f in _listed(directory) if _overlap(f, first, last)]
-        if held:
-            events = events.join(pl.concat(held), on="event_id", how="anti", maintain_order="left")
-        directory.mkdir(mode=0o700, exist_ok=True)
-        for kept, part in _by_class(events):
-            _write_parts(part, directory, kept)
-            self._merge_small(directory, kept)
+        held, times = listed(self.store, day), events["ts"].to_physical()
+        ids = events["event_id"].to_numpy()
+        order, known = ids.argsort(), np.zeros(ids.size, bool)
+        for file in held:
+            if file.overlaps(times[0], times[-1]):
+                known[order] |= self._known.among(ids[order], file.name, partial(_ids, self.store, file))
+        if known.any():
+            events = events.filter(~known)
+        for kept, part in by_class(events):
+            added = write_parts(self.store, day, kept, part)
+            for file, written in zip(added, cut(part), strict=True):
+                self._known.add(file.name, written["event_id"].to_numpy())
+            self._merge_small(day, kept, [*(file for file in held if file.kept == kept), *added])
         return events.height
 
-    def _merge_small(self, directory: Path, kept: str) -> None:
-        small = [path for path in directory.glob(f"{kept}-*.parquet") if path.stat().st_size < _SMALL]
+    def _merge_small(self, day: date, kept: str, files: list[File]) -> None:
+        small = [file for file in files if file.size < _SMALL]
         if len(small) <= MOST_SMALL_FILES:
             return
-        try:
-            with self._locked("files", fcntl.LOCK_EX | fcntl.LOCK_NB):
-                # killed between the two steps, the events are there twice: reading and the next merge see to that
-                merged = _write_parts(once(_scan(sorted(small)).collect()), directory, kept)
-                for path in set(small) - merged:
-                    path.unlink()
-        except BlockingIOError:  # somebody reads; a later append will merge
-            return
-
-    def _files(self, first: int, last: int | None) -> Iterator[_File]:
-        for directory in sorted(self.root.glob("date=*")):
-            yield from (file for file in _listed(directory) if _overlap(file, first, last))
+        with suppress(BlockingIOError), self._free():  # while the lake is held a later addition will merge
+            # killed between the two steps, the events are there twice: reading and the next merge see to that
+            merged = write_parts(self.store, day, kept, once(scan(self.store, small).collect()))
+            self.store.delete({file.name for file in small} - {file.name for file in merged})
 
     @contextmanager
-    def _locked(self, what: str, how: int) -> Iterator[None]:
-        """Hold a lock between processes: `append` keeps two from adding the same, `files` keeps files in place."""
-        with (self.root / f".{what}.lock").open("w") as lock:
-            fcntl.flock(lock, how)
+    def _free(self) -> Iterator[None]:
+        """Remove files only while nobody holds the lake; raises `BlockingIOError` else."""
+        with locked(self.store.locks, "files", wait=False):
             yield
 
+    def _part(self) -> None:
+        for file in listed(self.store):
+            if file.kept is None:
+                compaction.part(self.store, file)
 
-def _scan(paths: Sequence[Path]) -> pl.LazyFrame:
-    return pl.scan_parquet(
-        list(paths),
-        schema=EVENT_SCHEMA,
-        missing_columns="insert",
-        extra_columns="ignore",
-        hive_partitioning=False,
-        glob=False,
-    )
+    def _listed(self) -> list[File]:
+        """List files so that none is missed: a merge may leave behind what was not listed, and remove what was not yet.
 
+        Nothing was removed meanwhile if a second listing holds all of the first, and that has what was left behind.
+        """
+        before = listed(self.store)
+        for _ in range(_TRIES):
+            now = listed(self.store)
+            if {file.name for file in before} <= {file.name for file in now}:
+                return now
+            before = now
+        raise LakeError(f"files of the lake {self.store.location('')} are being merged all the time; run it again")
 
-def read_in_parts(
-    paths: Sequence[Path], since: datetime, until: datetime, kinds: Collection[str], columns: Sequence[str]
-) -> Iterator[pl.DataFrame]:
-    """Read events of files, at most `ROW_GROUP` at a time: in no order, and twice those that two files hold."""
-    for path in paths:
-        for start in range(0, int(_scan([path]).select(pl.len()).collect().item()), ROW_GROUP):
-            part = _scan([path]).slice(start, ROW_GROUP).filter(_asked(since, until, kinds))
-            yield part.select(columns).collect()
-
-
-def _asked(since: datetime | None, until: datetime | None, kinds: Collection[str] | None) -> pl.Expr:
-    asked = pl.lit(value=True)
-    if since is not None:
-        asked &= pl.col("ts") >= since
-    if until is not None:
-        asked &= pl.col("ts") < until
-    if kinds is not None:
-        asked &= pl.col("kind").is_in(sorted(kinds))
-    return asked
+    def _steadily(self, read: Callable[[list[File]], T]) -> T:
+        """Read files; again, if one of them was merged into another before it was read."""
+        for _ in range(_TRIES):
+            try:
+                return read(self._listed())
+            except FileNotFoundError:
+                continue
+        raise LakeError(f"files of the lake {self.store.location('')} are being merged all the time; run it again")
 
 
-def once(events: pl.DataFrame) -> pl.DataFrame:
-    """Sort events by time and id, each once."""
-    events = events.sort("ts", "event_id")
-    repeated = events.select(again=pl.col("event_id").eq(pl.col("event_id").shift()).fill_null(value=False)).to_series()
-    return events.filter(~repeated) if repeated.any() else events
+def _asked(
+    files: list[File], since: datetime | None, until: datetime | None, kinds: Collection[str] | None
+) -> list[File]:
+    first, last = 0 if since is None else micros(since), None if until is None else micros(until) - 1
+    classes = {None, *(CLASSES.values() if kinds is None else (CLASSES[kind] for kind in kinds))}
+    return [file for file in files if file.kept in classes and file.overlaps(first, last)]
 
 
-def _listed(directory: Path) -> Iterator[_File]:
-    for path in sorted(directory.glob("*.parquet")):
-        *kept, first, last, _ = path.stem.split("-")
-        yield _File(kept[0] if kept else None, int(first), int(last), path)
+def _ids(store: Store, file: File) -> Ids:
+    return scan(store, [file]).select("event_id").collect().to_series().to_numpy()
 
 
-def _day(path: Path) -> date:
-    return date.fromisoformat(path.parent.name.removeprefix("date="))
+def _end(day: date) -> datetime:
+    return _midnight(day) + timedelta(days=1)
 
 
-def _by_class(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    kept = events["kind"].replace_strict(CLASSES, default=SYSTEM, return_dtype=pl.String)
-    for name in kept.unique().sort():
-        yield name, events.filter(kept == name)
-
-
-def _part(directory: Path) -> None:
-    """Rewrite the files of a day that are from before there were classes."""
-    old = [file.path for file in _listed(directory) if file.kept is None]
-    if old:
-        for kept, events in _by_class(once(_scan(old).collect())):
-            _write_parts(events, directory, kept)
-        for path in old:
-            path.unlink()
-
-
-def _overlap(file: _File, first: int, last: int | None) -> bool:
-    return file.last >= first and (last is None or file.first <= last)
-
-
-def _write_parts(events: pl.DataFrame, directory: Path, kept: str) -> set[Path]:
-    """Write sorted events of one class as files of at most `MOST_ROWS`."""
-    starts = range(0, events.height, MOST_ROWS)
-    return {_write(events[start : start + MOST_ROWS], directory, kept) for start in starts}
-
-
-def _write(events: pl.DataFrame, directory: Path, kept: str) -> Path:
-    """Write sorted events as one file, whole or not at all."""
-    first, last = events["ts"].to_physical()[0], events["ts"].to_physical()[-1]
-    content = hashlib.sha256(events["event_id"].to_numpy().tobytes()).hexdigest()[:16]
-    path = directory / f"{kept}-{first}-{last}-{content}.parquet"
-    whole_files.write_parquet(events, path, row_group=ROW_GROUP)
-    return path
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -12,7 +12,8 @@ import polars_hash as plh
 from numpy.typing import NDArray
 
 from features import whole_files
-from features.lake import read_in_parts
+from features.lake_files import File, in_slices
+from features.stores import Store
 
 COLUMNS = ("ts", "kind", "container_id", "src_ip", "dst_ip")
 Marks = NDArray[np.uint64]
@@ -55,10 +56,10 @@ def mark(column: str) -> pl.Expr:
     return plh.col(column).nchash.xxh3_64().alias("mark")
 
 
-def survey(paths: Sequence[Path], since: datetime, until: datetime, kinds: Collection[str]) -> Survey:
+def survey(store: Store, files: Sequence[File], since: datetime, until: datetime, kinds: Collection[str]) -> Survey:
     """Survey the events of some kinds that lie in files of a lake, with `since <= ts < until`."""
     found = Survey()
-    for events in read_in_parts(paths, since, until, kinds, COLUMNS):
+    for events in in_slices(store, files, since, until, kinds, COLUMNS):
         names = pl.concat([events[name].drop_nulls().unique().alias("name") for name in COLUMNS[2:]]).to_frame()
         met = names.select(mark("name").unique().sort()).to_series().to_numpy()
         last: datetime | None = events["ts"].max()  # type: ignore[assignment]  # a column of times

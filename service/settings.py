@@ -1,6 +1,7 @@
 """Settings: each declared once, read from the environment, then from `wharfinger.toml`."""
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -35,6 +36,12 @@ def _at_least(least: float, most: float = float("inf")) -> Callable[[float], str
     return lambda value: None if least <= value <= most else f"must be {shown}"
 
 
+def _place(value: str) -> str | None:
+    if "://" not in value or re.fullmatch(r"s3://[^/]+(/.*)?", value):
+        return None
+    return "give a directory, or s3://BUCKET/PREFIX"
+
+
 def _one_of(*choices: str) -> Callable[[str], str | None]:
     return lambda value: None if value in choices else f"must be one of {', '.join(choices)}"
 
@@ -44,6 +51,11 @@ class Settings:
     """Everything an operator can choose; `docs/settings.md` is generated from these declarations."""
 
     home: Path
+    lake: str = _setting(
+        "",
+        "Where events lie: a directory, or `s3://BUCKET/PREFIX` (see [lake.md](lake.md)). Empty: `lake` in the home.",
+        _place,
+    )
     internal_cidrs: tuple[str, ...] = _setting(
         (),
         "Networks of your own beside the private ranges, comma-separated. Addresses in them count as internal, and "

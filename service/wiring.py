@@ -36,11 +36,6 @@ class Home:
     loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
-    def lake_folder(self) -> Path:
-        """Folder of the lake."""
-        return self.settings.home / "lake"
-
-    @property
     def windows(self) -> WindowStore:
         """Windows of the lake's days, made and kept by the job that extracts them."""
         return WindowStore(self.settings.home / "windows")
@@ -62,17 +57,41 @@ def open_home(settings: Settings) -> Home:
     Raises
     ------
     HomeError
-        If a folder cannot be created, or the signing key is unreadable or open to others.
+        If a folder cannot be created, the signing key is unreadable or open to others, or object storage is asked for
+        and what it needs is not installed.
     """
     root = settings.home
     try:
-        for folder in (root, root / "lake", root / "models", root / "keys", root / "rejects"):
+        for folder in (root, root / "models", root / "keys", root / "rejects"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise HomeError(f"cannot create {error.filename}: {error.strerror}; choose another home with --home") from error
     key = signing_key(root / "keys")
     registry = Registry(root / "models", key=key, trusted=trusted_keys(root / "keys"))
-    return Home(settings, Lake(root / "lake"), registry, ScoreStore(root / "wharfinger.db"))
+    return Home(settings, open_lake(settings), registry, ScoreStore(root / "wharfinger.db"))
+
+
+def open_lake(settings: Settings) -> Lake:
+    """Open the lake where the settings say; an object store is not asked before events are.
+
+    Raises
+    ------
+    HomeError
+        If its directory cannot be created, or what object storage needs is not installed.
+    """
+    if "://" in settings.lake:
+        try:
+            from features.buckets import Bucket  # noqa: PLC0415 -- needs an optional package
+        except ModuleNotFoundError as error:
+            raise HomeError(
+                f"the lake {settings.lake} needs obstore; run: pip install 'wharfinger[objects]'"
+            ) from error
+        return Lake(Bucket(settings.lake, settings.home))
+    place = Path(settings.lake).expanduser().absolute() if settings.lake else settings.home / "lake"
+    try:
+        return Lake(place)
+    except OSError as error:
+        raise HomeError(f"cannot create the lake {place}: {error.strerror}; choose another place") from error
 
 
 def champion(home: Home) -> Detector | None:

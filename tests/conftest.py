@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from models.detector import Detector
 from models.training import train
 from service.emulation.estate.__main__ import arguments, run
 from tests.estates import Estate
+from tests.object_store import serving
 
 # Tests are never timed: on a busy machine neither an example nor its making may fail for being slow.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -49,3 +51,14 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
 def detector(estate: Estate) -> Detector:
     """A detector trained on the estate's first two days."""
     return train(estate.lake, until=estate.until)[0]
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A real server that speaks S3, and the environment in which it is reached."""
+    if sys.platform != "linux":
+        pytest.skip("the wheel of the object store is for Linux")
+    with serving(tmp_path_factory.mktemp("objects")) as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield

@@ -1,6 +1,5 @@
 """Health, readiness and metrics."""
 
-import os
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -9,6 +8,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from features.stores import StoreError
 from service.api.operations import Resource
 from service.api.problems import Problem, ProblemError
 from service.api.schemas import Health
@@ -51,9 +51,9 @@ def get_metrics() -> Response:
 
 def _lake(here: State) -> str | None:
     try:
-        os.scandir(here.home.lake_folder).close()
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        next(here.home.lake.store.list(), None)
+    except (OSError, StoreError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', error)}"
     return None
 
 

@@ -9,6 +9,7 @@ from service.cli.group import Invocation, LazyGroup
 
 COMMANDS = {
     "ingest": "Read telemetry files into the lake.",
+    "lake": "Show, compact and expire the store of events.",
     "refresh": "Learn baselines and a model from the lake.",
     "score": "Score every closed window, strongest first.",
     "incidents": "List alerts: runs of strange windows.",

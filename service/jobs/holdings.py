@@ -10,6 +10,8 @@ from features.attributed import KINDS, Class
 from features.extraction import DAY, floor_day
 from features.fingerprints import code, fingerprint
 from features.lake import Lake
+from features.lake_files import File
+from features.stores import Store
 from features.survey import Survey
 from service.jobs.executors import unordered
 from service.jobs.progress import Progress
@@ -34,7 +36,7 @@ class Holding:
 
     since: datetime
     until: datetime
-    files: dict[Class, list[Path]]
+    files: dict[Class, list[File]]
     surveys: dict[Class, Survey]
 
     @property
@@ -59,7 +61,8 @@ class _Part:
     name: Class
     since: datetime
     until: datetime
-    files: list[Path]
+    store: Store
+    files: list[File]
     kept: Path
 
 
@@ -74,7 +77,7 @@ def holdings(lake: Lake, since: datetime, until: datetime, kept: Path, progress:
     days = [(day, min(day + DAY, until)) for day in lake.days(floor_day(since) - DAY, until)]
     files = {(day, name): lake.files(day, end, kinds) for day, end in days for name, kinds in KINDS.items()}
     parts = [
-        _Part(name, day, end, some, kept / f"{fingerprint(code(), end, name, some)}.npz")
+        _Part(name, day, end, lake.store, some, kept / f"{fingerprint(code(), end, name, some)}.npz")
         for day, end in days
         for name in KINDS
         for some in slices(files[day, name])
@@ -99,19 +102,18 @@ def holdings(lake: Lake, since: datetime, until: datetime, kept: Path, progress:
 
 
 def _survey(part: _Part) -> None:
-    survey.save(survey.survey(part.files, part.since, part.until, KINDS[part.name]), part.kept)
+    survey.save(survey.survey(part.store, part.files, part.since, part.until, KINDS[part.name]), part.kept)
 
 
-def slices(files: Sequence[Path]) -> Iterator[list[Path]]:
+def slices(files: Sequence[File]) -> Iterator[list[File]]:
     """Group files, in their order, to what one task reads: `SLICE_BYTES` unless one file is larger."""
-    group: list[Path] = []
+    group: list[File] = []
     size = 0
-    for path in files:
-        more = path.stat().st_size
-        if group and size + more > SLICE_BYTES:
+    for file in files:
+        if group and size + file.size > SLICE_BYTES:
             yield group
             group, size = [], 0
-        group.append(path)
-        size += more
+        group.append(file)
+        size += file.size
     if group:
         yield group

@@ -4,14 +4,15 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import polars as pl
 
 from features.ingest import Batch, Reject, read_events
-from features.lake import APPLICATION, NETWORK, SYSTEM, Lake
+from features.lake import Lake
+from service.jobs.lake import tidy
 from service.jobs.progress import Progress, silent
 from service.wiring import Home
 
@@ -96,7 +97,7 @@ def ingest(
         set_aside(letters, batch.rejects)
         read += batch.read_bytes
         progress(Path(batch.path).name, min(read / total, 1.0))
-    expire(home, datetime.now(UTC))
+    tidy(home, datetime.now(UTC))
     rejected += Counter()  # drops the zeros
     return IngestReport(
         accepted=accepted,
@@ -106,22 +107,6 @@ def ingest(
         read_bytes=read,
         seconds=time.monotonic() - began,
     )
-
-
-def expire(home: Home, now: datetime) -> int:
-    """Remove what the settings keep no longer, and give the number of files removed.
-
-    Spans count back from the lake's latest event, so that an old capture can be worked on; a clock that ran ahead
-    of `now` expires nothing.
-    """
-    settings, span = home.settings, home.lake.span()
-    days = {
-        NETWORK: settings.keep_network_days,
-        SYSTEM: settings.keep_system_days,
-        APPLICATION: settings.keep_application_days,
-    }
-    keep = {name: timedelta(days=count) for name, count in days.items() if count}
-    return home.lake.expire(keep, min(now, span[1])) if keep and span else 0
 
 
 def add(lake: Lake, events: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:

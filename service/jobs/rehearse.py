@@ -1,6 +1,5 @@
 """Plays scenarios into the telemetry that a home recorded, and tells what its model makes of each."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ from service.wiring import Home
 SPAN = timedelta(days=1)
 FEWEST = 6  # scenarios at a time, however few workloads there are
 TRIES = 4  # to find a victim and a time that no real alert lies on
-LINKINGS = 5
 
 
 def rehearse(
@@ -140,7 +138,7 @@ class _Day:
     @classmethod
     def of(cls, home: Home, detector: Detector, work: Path) -> "_Day":
         """Hold a lake as it is now, whatever is ingested meanwhile."""
-        lake = linked(home.lake, work / "lake")
+        lake = home.lake.copy_to(work / "lake")
         span, until = lake.span(), closed_until(lake)
         if span is None or until is None or until - SPAN < span[0]:
             raise JobError("the lake holds less than a day of telemetry (wharfinger ingest adds more)")
@@ -168,7 +166,7 @@ class _Day:
         """Play scenarios, and score the day with what they leave."""
         world = recorded(self.estate, folder, self.until, seed=seed)
         labels = played(world, chosen)
-        lake, unseen = linked(self.lake, folder / "lake"), set[str]()
+        lake, unseen = self.lake.copy_to(folder / "lake"), set[str]()
         for batch in read_events([folder / "watch"]):
             seen, lacking = self._sensed(batch.events)
             lake.append(seen)
@@ -190,31 +188,6 @@ class _Day:
         there = self.sensors.select(sensor.alias("sensor")).to_series().implode()
         seen = sensor.is_in(there)
         return events.filter(seen), set(events.filter(~seen).select(sensor.alias("sensor")).to_series())
-
-
-def linked(lake: Lake, root: Path) -> Lake:
-    """Give a lake that holds the same files and can be added to without changing the first."""
-    other = Lake(root)
-    for _ in range(LINKINGS):
-        try:
-            for path in sorted(lake.root.glob("date=*/*.parquet")):
-                _link(path, root / path.parent.name / path.name)
-        except FileNotFoundError:  # merged meanwhile: its events lie in another file now
-            continue
-        return other
-    raise JobError("the lake's files are being merged all the time (run it again)")
-
-
-def _link(path: Path, place: Path) -> None:
-    place.parent.mkdir(mode=0o700, exist_ok=True)
-    try:
-        os.link(path, place)
-    except FileExistsError:  # linked before another was merged
-        return
-    except FileNotFoundError:
-        raise
-    except OSError:  # a file system without links
-        place.write_bytes(path.read_bytes())
 
 
 def _version(home: Home, version: str) -> Detector:

@@ -13,6 +13,7 @@ from features.answers import AnswersPart, merge_answers
 from features.attributed import ANSWERS, KINDS, Slice, deal, deal_slice, is_done
 from features.bucket_windows import BucketDay, Dealt, extract_bucket
 from features.extraction import closed_until, floor_day
+from features.lake import Lake
 from features.partition import bucket_of
 from features.window_store import WindowStore
 from service.jobs.errors import JobError
@@ -70,7 +71,7 @@ def extract_windows(
         executing(settings, executor=executor, scheduler=scheduler),
     ):
         held = holdings(lake, since, until, store.root / "surveys", progress)
-        batch = _Batch(store, networks)
+        batch = _Batch(lake, store, networks)
         for number, (day, stood) in enumerate(plan(lake, held, until, networks), 1):
             if is_pending(day, store, since):
                 batch.add(day, stood)
@@ -87,7 +88,8 @@ def extract_windows(
 class _Batch:
     """Days that are made together, so that there is work for many workers."""
 
-    def __init__(self, store: WindowStore, networks: tuple[Network, ...]) -> None:
+    def __init__(self, lake: Lake, store: WindowStore, networks: tuple[Network, ...]) -> None:
+        self._lake = lake
         self._store = store
         self._networks = networks
         self._days: list[DayPlan] = []
@@ -136,7 +138,16 @@ class _Batch:
         for name in KINDS:
             for number, files in enumerate(slices(held.files[name])):
                 yield Slice(
-                    name, files, held.since, held.until, folder / "leases", self._networks, held.buckets, folder, number
+                    holds=name,
+                    store=self._lake.store,
+                    files=files,
+                    since=held.since,
+                    until=held.until,
+                    leases=folder / "leases",
+                    networks=self._networks,
+                    buckets=held.buckets,
+                    folder=folder,
+                    number=number,
                 )
 
     def _buckets(self, day: DayPlan) -> Iterator[BucketDay]:

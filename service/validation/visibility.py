@@ -12,7 +12,6 @@ from functools import partial
 import polars as pl
 
 from features.addresses import is_group, is_internal, mapped
-from features.events import conform
 from features.extraction import TRAFFIC, read_leases
 from features.lake import Lake
 
@@ -157,6 +156,5 @@ CONDITIONS = (
 
 def seen_through(lake: Lake, sensors: Sensors, into: Lake, seen: Seen) -> None:
     """Write into an empty lake what worse sensors would have seen, in as much memory as one file takes."""
-    for path in sorted(lake.root.glob("date=*/*.parquet")):
-        changed = sensors.change(conform(pl.read_parquet(path)), seen)
-        into.append(changed)
+    for events in lake.parts():
+        into.append(sensors.change(events, seen))

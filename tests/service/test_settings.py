@@ -58,6 +58,8 @@ def test_service_links_of_kubernetes_are_left_alone(tmp_path: Path) -> None:
         ("INTERNAL_CIDRS", "192.0.2.1/24"),
         ("EXECUTOR", "spark"),
         ("LOG_LEVEL", "LOUD"),
+        ("LAKE", "gs://telemetry/lake"),
+        ("LAKE", "s3:///lake"),
     ],
 )
 def test_bad_value_is_one_clear_line(tmp_path: Path, variable: str, value: str) -> None:

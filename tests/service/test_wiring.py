@@ -119,3 +119,27 @@ def test_a_web_process_imports_no_training() -> None:
         [sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "[]"
+
+
+def test_the_lake_lies_where_the_settings_say(settings_at: Callable[..., Settings], tmp_path: Path) -> None:
+    """In the home, in another directory, or in a bucket, which is not asked for anything before events are."""
+    assert open_home(settings_at()).lake.store.location("a") == str(tmp_path / "home" / "lake" / "a")
+    assert open_home(settings_at(lake=str(tmp_path / "disk"))).lake.store.location("a") == str(tmp_path / "disk" / "a")
+    assert open_home(settings_at(lake="s3://telemetry/x/")).lake.store.location("a") == "s3://telemetry/x/a"
+
+
+def test_a_lake_that_cannot_be_made_is_one_line(settings_at: Callable[..., Settings], tmp_path: Path) -> None:
+    """A place below a file is refused by name."""
+    (tmp_path / "file").touch()
+    with pytest.raises(HomeError, match=r"cannot create the lake .*file/lake.*choose another place"):
+        open_home(settings_at(lake=str(tmp_path / "file" / "lake")))
+
+
+def test_object_storage_without_its_extra_says_what_to_install(
+    settings_at: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where obstore is not installed, a bucket as the lake is refused with the command that installs it."""
+    monkeypatch.delitem(sys.modules, "features.buckets", raising=False)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(HomeError, match=r"pip install 'wharfinger\[objects\]'"):
+        open_home(settings_at(lake="s3://telemetry/x"))

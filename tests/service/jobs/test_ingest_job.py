@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from features.ingest import IngestError
+from service.jobs import lake
 from service.jobs.ingest import UNRECOGNISED, ingest
 from service.settings import Settings
 from service.wiring import Home, open_home
@@ -83,7 +84,7 @@ def test_missing_path_is_one_clear_error(home: Home, tmp_path: Path) -> None:
         ingest(home, [tmp_path / "nowhere"])
 
 
-def flow(day: int) -> str:
+def flow(day: float) -> str:
     ends = {"id.orig_h": "10.0.0.1", "id.orig_p": 1, "id.resp_h": "10.0.0.2", "id.resp_p": 2, "proto": "tcp"}
     return json.dumps({"ts": day * 86_400 + 5, "uid": f"C{day}", **ends, "conn_state": "SF"}) + "\n"
 
@@ -110,3 +111,16 @@ def test_clock_that_runs_ahead_expires_nothing(tmp_path: Path) -> None:
     ingest(home, [path])
 
     assert home.lake.read().height == 2
+
+
+def test_days_of_many_files_are_compacted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day that is over and whose files are many becomes few files with the next ingest; the latest day is left."""
+    monkeypatch.setattr(lake, "MOST_SMALL_FILES", 2)
+    home = open_home(Settings(home=tmp_path / "home"))
+
+    for number, line in enumerate([flow(20_000), flow(20_000.1), flow(20_000.2), flow(20_001), flow(20_001.1)]):
+        path = tmp_path / f"conn-{number}.log"
+        path.write_text(line)
+        ingest(home, [path])
+
+    assert [(held.files, held.events) for held in home.lake.holdings()] == [(1, 3), (2, 2)]

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import copytree
 
 import polars as pl
 import pytest
 
-from features.lake import Lake
 from models.detector import Detector
 from models.errors import ArtefactError
 from models.incidents import alerts
@@ -16,7 +14,7 @@ from models.scores import SEVERITIES
 from service.emulation.scenario import library
 from service.jobs.errors import JobError
 from service.jobs.progress import silent
-from service.jobs.rehearse import linked, rehearse
+from service.jobs.rehearse import rehearse
 from service.settings import Settings
 from service.validation.rehearsal import Rehearsal
 from service.validation.trial import watched_scores
@@ -34,7 +32,7 @@ def make_home(tmp_path_factory: pytest.TempPathFactory, estate: Estate, detector
     def make(kept: pl.Expr | None = None) -> Home:
         folder = tmp_path_factory.mktemp("home")
         if kept is None:
-            copytree(estate.lake.root, folder / "lake")
+            estate.lake.copy_to(folder / "lake")
         home = open_home(Settings.load(folder, {}))
         if kept is not None:
             home.lake.append(estate.lake.read().filter(kept))
@@ -151,15 +149,3 @@ def test_a_lake_that_tells_too_little_is_refused(make_home: MakeHome, kept: pl.E
 def test_a_home_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="wharfinger refresh"):
         rehearse(open_home(Settings.load(tmp_path, {})))
-
-
-def test_a_linked_lake_takes_events_and_leaves_the_first_alone(estate: Estate, tmp_path: Path) -> None:
-    lake = Lake(tmp_path / "lake")
-    events = estate.lake.read(kinds=("lifecycle",))
-    lake.append(events.head(5))
-
-    other = linked(lake, tmp_path / "other")
-    other.append(events.tail(5))
-
-    assert len(other.read()) == 10
-    assert lake.read().equals(events.head(5))
