@@ -16,13 +16,8 @@ import polars as pl
 from features import whole_files
 from features.bucket_windows import TABLES
 from features.partition import Bucket, bucket_of, overlapping
+from features.protocols import specs
 from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, KEY, VALUES_SCHEMA, Windows
-
-_SCHEMAS: dict[str, Mapping[str, Any]] = {
-    "values": VALUES_SCHEMA,
-    "items": ITEMS_SCHEMA,
-    "facts": FACTS_SCHEMA,
-}
 
 
 class WindowStore:
@@ -114,7 +109,7 @@ class WindowStore:
     def _table(
         self, name: str, days: list[date], since: datetime, until: datetime, bucket: Bucket | None
     ) -> pl.DataFrame:
-        parts = [pl.DataFrame(schema=_SCHEMAS[name]), *self._parts(name, days, since, until, bucket)]
+        parts = [pl.DataFrame(schema=_schema(name)), *self._parts(name, days, since, until, bucket)]
         if name == "facts":  # of the later day
             return pl.concat(parts).unique("workload", keep="last", maintain_order=True).sort("workload")
         order = [*KEY, "feature", "item"] if name == "items" else list(KEY)
@@ -141,6 +136,12 @@ class WindowStore:
 
     def _folder(self, day: date) -> Path:
         return self.root / f"date={day.isoformat()}"
+
+
+def _schema(table: str) -> Mapping[str, Any]:
+    if table != "values":
+        return ITEMS_SCHEMA if table == "items" else FACTS_SCHEMA
+    return VALUES_SCHEMA | {spec.name: pl.Float64() for spec in specs().values() if spec.kind != "items"}
 
 
 def _midnight(day: date) -> datetime:
