@@ -1,5 +1,6 @@
 """How regular a sequence of connections is: the mark of a program that calls home."""
 
+from datetime import timedelta
 from functools import cache
 
 import numpy as np
@@ -10,15 +11,18 @@ from scipy.special import bdtrc, betaincinv
 from features.windows import KEY, TRAILING
 
 Floats = NDArray[np.float64]
+Moments = NDArray[np.int64]
 
 GAPS = (4, 8, 16, 32, 48)  # how many of the latest gaps are looked at; the most regular of these views speaks
 DEAD_TIMES = (0.0, 10.0)  # seconds after a call in which further calls belong to it
 TRIES = len(GAPS) * len(DEAD_TIMES)
 _RATIOS = np.geomspace(1e-3, 10.0, 160)  # of the quartiles, less one
 _NODES = 200
+_SECOND = 1_000_000  # microseconds
+_AT_ONCE = 1 << 14  # moments judged together
 
 
-def strength(times: Floats, at: Floats) -> Floats:
+def strength(times: Moments, at: Moments) -> Floats:
     """Say how unlikely it is that chance keeps the latest calls of one edge as even as they are, at some moments.
 
     Chance is a Poisson process: that of many people, or of a program driven by them. What is compared is the ratio of
@@ -30,9 +34,9 @@ def strength(times: Floats, at: Floats) -> Floats:
     Parameters
     ----------
     times
-        Connection times in seconds, ascending, shape (n,).
+        Connection times in microseconds, ascending, shape (n,).
     at
-        Moments in seconds, shape (m,): judged is what came up to each of them, within `TRAILING`.
+        Moments in microseconds, shape (m,): judged is what came up to each of them, within `TRAILING`.
 
     Returns
     -------
@@ -40,21 +44,22 @@ def strength(times: Floats, at: Floats) -> Floats:
 
     Examples
     --------
-    >>> minutes = 60.0 * np.arange(100)
+    >>> minutes = 60_000_000 * np.arange(100)
     >>> bool(strength(minutes, minutes[-1:])[0] > 50)
     True
     """
     found = np.zeros(len(at))
     for dead in DEAD_TIMES:
-        calls = _thinned(times, dead)
-        gaps = np.diff(calls) - dead
+        calls = _thinned(times, int(dead * _SECOND))
+        gaps = np.diff(calls) / _SECOND - dead
         last = np.searchsorted(calls, at, side="right") - 1
         for width in GAPS:
             seen = np.flatnonzero(last >= width)
-            seen = seen[at[seen] - calls[last[seen] - width] <= TRAILING.total_seconds()]
-            if len(seen):
-                views = np.lib.stride_tricks.sliding_window_view(gaps, width)[last[seen] - width]
-                found[seen] = np.maximum(found[seen], _bits(views))
+            seen = seen[at[seen] - calls[last[seen] - width] <= TRAILING / timedelta.resolution]
+            for some in np.array_split(seen, 1 + len(seen) // _AT_ONCE):
+                if len(some):
+                    views = np.lib.stride_tricks.sliding_window_view(gaps, width)[last[some] - width]
+                    found[some] = np.maximum(found[some], _bits(views))
     return np.asarray(np.maximum(found - np.log2(TRIES), 0.0), dtype=np.float64)
 
 
@@ -71,20 +76,18 @@ def strengths(flows: pl.DataFrame) -> pl.DataFrame:
     `workload, window_start, edge, strength` (bits), one row per edge and window with calls; edges too seldom called
     to be judged are left out.
     """
-    calls = flows.select(*KEY, "edge", (pl.col("ts").dt.epoch("us") / 1e6).alias("second"))
-    calls = calls.filter(pl.len().over("workload", "edge") > GAPS[0]).sort("workload", "edge", "second")
-    last = calls.group_by(*KEY, "edge", maintain_order=True).agg(pl.col("second").last())
-    found = [np.zeros(0)]
-    for own, moments in zip(_edges(calls), _edges(last), strict=True):
-        found.append(strength(own["second"].to_numpy(), moments["second"].to_numpy()))
-    return last.select(*KEY, "edge", pl.Series("strength", np.concatenate(found)))
+    calls = flows.select(*KEY, "edge", pl.col("ts").dt.epoch("us").alias("moment"))
+    calls = calls.filter(pl.len().over("workload", "edge") > GAPS[0]).sort("workload", "edge", "moment")
+    # All edges in one sequence, each so long after the one before that no gap between two of them is looked at.
+    edge = pl.struct("workload", "edge").rle_id().cast(pl.Int64)
+    apart = pl.col("moment").max() - pl.col("moment").min() + 2 * int(TRAILING / timedelta.resolution)
+    calls = calls.with_columns(pl.col("moment") - pl.col("moment").min() + edge * apart)
+    last = calls.group_by(*KEY, "edge", maintain_order=True).agg(pl.col("moment").last())
+    found = strength(calls["moment"].to_numpy(), last["moment"].to_numpy())
+    return last.select(*KEY, "edge", pl.Series("strength", found))
 
 
-def _edges(calls: pl.DataFrame) -> list[pl.DataFrame]:
-    return calls.partition_by("workload", "edge", maintain_order=True)
-
-
-def _thinned(times: Floats, dead: float) -> Floats:
+def _thinned(times: Moments, dead: int) -> Moments:
     if not dead or not len(times):
         return times
     following = np.searchsorted(times, times + dead).tolist()

@@ -9,6 +9,12 @@ from features.answers import Answers
 from features.windows import TRAILING, window_start
 
 NAMED = ("resolved", "said", "answered", "destination", "edge")
+# Columns are chosen before rows are: a filter copies all that it is given.
+_ASKED = ("ts", "kind", "workload", "peer", "dst_ip", "dst_port", "proto", "uid", "server_name")
+_FLOW = (
+    "ts", "workload", "peer", "dst_ip", "dst_port", "proto", "service", "bytes_out", "bytes_in", "duration",
+    "conn_state", "uid", "external",
+)  # fmt: skip
 
 # What Zeek's content-based detection says on a well-known port; anything else there is another protocol in its place.
 EXPECTED_SERVICE = {22: "ssh", 25: "smtp", 53: "dns", 80: "http", 123: "ntp", 443: "ssl", 853: "ssl", 8443: "ssl"}
@@ -39,14 +45,15 @@ def name_destinations(events: pl.DataFrame, answers: Answers) -> pl.DataFrame:
 
     Returns
     -------
-    The same events in another order, with the columns of `NAMED`: `resolved` (the name last answered for the address
-    within `TRAILING`), `said` (the name that the workload gave in TLS or HTTP), `answered` (when DNS first gave that
-    name for that address), `destination` (workload, registered domain or address) and `edge` (`destination:port`).
+    The events with the columns of `NAMED`: `resolved` (the name last answered for the address within `TRAILING`),
+    `said` (the name that the workload gave in TLS or HTTP), `answered` (when DNS first gave that name for that
+    address), `destination` (workload, registered domain or address) and `edge` (`destination:port`).
     """
-    named = (pl.col("kind") == "flow") & pl.all_horizontal(pl.col("workload", "dst_ip").is_not_null())
+    rows = events.select(_ASKED).with_row_index("row")
     flows = (
-        events.filter(named)
-        .join(_said(events), on=["workload", "uid"], how="left", maintain_order="left")
+        rows.filter(_leaves())
+        .drop("server_name")
+        .join(_said(rows), on=["workload", "uid"], how="left", maintain_order="left")
         .join_asof(answers.runs, left_on="ts", right_on="first", by="dst_ip", check_sortedness=False)
         .with_columns(pl.when(pl.col("ts") - pl.col("last") <= TRAILING).then("resolved").alias("resolved"))
         .join(
@@ -55,7 +62,6 @@ def name_destinations(events: pl.DataFrame, answers: Answers) -> pl.DataFrame:
             how="left",
             maintain_order="left",
         )
-        .drop("first", "last")
     )
     names = domains(pl.concat([flows["resolved"], flows["said"].rename("resolved")]))
     for name in ("resolved", "said"):
@@ -69,15 +75,19 @@ def name_destinations(events: pl.DataFrame, answers: Answers) -> pl.DataFrame:
     edge = port.then(pl.concat_str("destination", pl.lit(" "), pl.col("proto").fill_null("ip"))).otherwise(
         pl.concat_str("destination", pl.lit(":"), "dst_port")
     )
-    flows = flows.with_columns(destination).with_columns(edge.alias("edge")).drop("resolved_domain", "said_domain")
-    return pl.concat([flows, events.filter(named.not_().fill_null(value=True))], how="diagonal")
+    found = flows.with_columns(destination).with_columns(edge.alias("edge")).select("row", *NAMED)
+    named = rows.select("row").join(found, on="row", how="left", maintain_order="left")
+    return events.with_columns(named.drop("row").get_columns())
+
+
+def _leaves() -> pl.Expr:
+    return (pl.col("kind") == "flow") & pl.all_horizontal(pl.col("workload", "dst_ip").is_not_null())
 
 
 def _said(events: pl.DataFrame) -> pl.DataFrame:
     """Give the name that each workload first said on each connection: `workload, uid, said`."""
-    said = events.filter(
-        pl.col("kind").is_in(["tls", "http"]) & pl.all_horizontal(pl.col("workload", "server_name").is_not_null())
-    )
+    named = pl.all_horizontal(pl.col("workload", "uid", "server_name").is_not_null())
+    said = events.filter(pl.col("kind").is_in(["tls", "http"]), named)
     return said.select("workload", "uid", pl.col("server_name").str.replace(r":\d+$", "").alias("said")).unique(
         ["workload", "uid"], keep="first", maintain_order=True
     )
@@ -85,16 +95,14 @@ def _said(events: pl.DataFrame) -> pl.DataFrame:
 
 def outbound(events: pl.DataFrame) -> pl.DataFrame:
     """Give every flow of a workload, in time order, with `window_start` and the columns of `NAMED`."""
-    flows = events.filter((pl.col("kind") == "flow") & pl.all_horizontal(pl.col("workload", "dst_ip").is_not_null()))
-    return flows.select(
-        "ts", "workload", "peer", "dst_ip", "dst_port", "proto", "service", "bytes_out", "bytes_in", "duration",
-        "conn_state", "uid", "external", *NAMED, window_start(),
-    ).sort("ts", maintain_order=True)  # fmt: skip
+    flows = events.select("kind", *_FLOW, *NAMED).filter(_leaves()).drop("kind")
+    return flows.with_columns(window_start()).sort("ts", maintain_order=True)
 
 
 def inbound(events: pl.DataFrame) -> pl.DataFrame:
     """Give every flow to a workload: `workload` (who was reached), `window_start`, `client` and `conn_state`."""
-    return events.filter((pl.col("kind") == "flow") & pl.col("peer").is_not_null()).select(
+    flows = events.select("ts", "kind", "workload", "peer", "src_ip", "conn_state")
+    return flows.filter((pl.col("kind") == "flow") & pl.col("peer").is_not_null()).select(
         pl.col("peer").alias("workload"),
         window_start(),
         pl.coalesce("workload", "src_ip").alias("client"),

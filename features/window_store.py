@@ -16,15 +16,10 @@ import polars as pl
 from features import whole_files
 from features.bucket_windows import TABLES
 from features.partition import Bucket, bucket_of, overlapping
+from features.protocols import specs
 from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, KEY, VALUES_SCHEMA, Windows
 
 MOST_WINDOWS = 100_000  # of a part: what is weighed at a time
-_SCHEMAS: dict[str, Mapping[str, Any]] = {
-    "values": VALUES_SCHEMA,
-    "items": ITEMS_SCHEMA,
-    "facts": FACTS_SCHEMA,
-}
-
 
 class WindowStore:
     """Windows under one directory, `date=YYYY-MM-DD/bucket=NNNNN/TABLE-KEY.parquet`.
@@ -147,7 +142,7 @@ class WindowStore:
         if workloads is not None:
             own = pl.Series(sorted(workloads), dtype=pl.String())
             found = (part.filter(pl.col("workload").is_in(own.implode())) for part in found)
-        parts = [pl.DataFrame(schema=_SCHEMAS[name]), *(part.collect() for part in found)]
+        parts = [pl.DataFrame(schema=_schema(name)), *(part.collect() for part in found)]
         if name == "facts":  # of the later day
             return pl.concat(parts).unique("workload", keep="last", maintain_order=True).sort("workload")
         order = [*KEY, "feature", "item"] if name == "items" else list(KEY)
@@ -174,6 +169,12 @@ class WindowStore:
 
     def _folder(self, day: date) -> Path:
         return self.root / f"date={day.isoformat()}"
+
+
+def _schema(table: str) -> Mapping[str, Any]:
+    if table != "values":
+        return ITEMS_SCHEMA if table == "items" else FACTS_SCHEMA
+    return VALUES_SCHEMA | {spec.name: pl.Float64() for spec in specs().values() if spec.kind != "items"}
 
 
 def _midnight(day: date) -> datetime:

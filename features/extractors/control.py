@@ -15,6 +15,10 @@ ROUTINE = (
     "create", "start", "die", "destroy", "attach", "kill", "stop", "restart", "network_connect", "network_disconnect",
     "resize", "health_status", "oom", "exec_create", "exec_start", "exec_die", "address",
 )  # fmt: skip
+_TOLD = (
+    "ts", "kind", "action", "host", "namespace", "container_id", "workload", "actor", "src_ip", "uri", "user_agent",
+    "status", "config", "command", "resource", "name", "rule", "healthcheck",
+)  # fmt: skip
 TELLING = 3.0  # points from which a danger is named when it is new: a first shell is a new command already
 LOST = "a container ended or froze and none took its place within ten minutes"
 
@@ -88,7 +92,11 @@ class Control:
 
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute the control features of every window."""
-        events = events.filter(pl.col("workload").is_not_null()).with_columns(window_start())
+        named = pl.col("workload").is_not_null()
+        flows = events.select("ts", "kind", "workload").filter(named, pl.col("kind") == "flow")
+        spoken = flows.select("workload", window_start())
+        events = events.select(_TOLD).filter(named, pl.col("kind").is_in(["exec", "lifecycle", "audit"]))
+        events = events.with_columns(window_start())
         runs = events.filter(
             (pl.col("kind") == "exec")
             & pl.col("command").is_not_null()
@@ -119,7 +127,7 @@ class Control:
                     count_items(_telling(powers), "control.new_power", pl.col("danger")),
                     count_items(requests, "control.new_source", pl.col("src_ip")),
                     count_items(requests, "control.new_tool", pl.col("user_agent").str.extract(r"^([^/ ]+)")),
-                    count_items(silences(events.filter(pl.col("kind") == "flow")), "control.silence", pl.col("item")),
+                    count_items(silences(spoken), "control.silence", pl.col("item")),
                     count_items(lost(events.filter(pl.col("kind") == "lifecycle")), "control.lost", pl.lit(LOST)),
                 ]
             ),

@@ -14,6 +14,7 @@ from service.settings import Settings
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 _THREADS = "POLARS_MAX_THREADS"
+ANSWER = 10  # seconds that a Dask scheduler may take to answer
 _LOCAL = {"local": "loky", "threads": "threading"}
 
 
@@ -77,7 +78,7 @@ def _cluster(scheduler: str) -> Iterator[None]:
     if not scheduler:
         raise JobError("the executor dask needs its scheduler (give --scheduler tcp://HOST:8786)")
     try:
-        client = Client(scheduler)
+        client = Client(scheduler, timeout=ANSWER)
     except OSError as error:
         raise JobError(f"no Dask scheduler answers at {scheduler} ({error})") from None
     with client:

@@ -16,8 +16,8 @@ from features.survey import Survey
 from service.jobs.executors import unordered
 from service.jobs.progress import Progress
 
-SLICE_BYTES = 8 * 2**20  # of files of the lake: some 300,000 events
-EVENTS = 100_000  # of a bucket on a day, at most on average: what a task holds in memory, with those of the day before
+SLICE_BYTES = 4 * 2**20  # of files of the lake: some 150,000 events
+EVENTS = 50_000  # of a bucket on a day, at most on average: a task holds them in memory, and those of the day before
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,11 @@ DAY = 86_400.0
 
 def times(period: float, jitter: float, count: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return np.cumsum(period * (1 + rng.uniform(-jitter, jitter, count)))
+    return micros(np.cumsum(period * (1 + rng.uniform(-jitter, jitter, count))))
+
+
+def micros(seconds: np.ndarray) -> np.ndarray:
+    return np.round(seconds * 1e6).astype(np.int64)
 
 
 @pytest.mark.parametrize("period", [10.0, 60.0, 900.0])
@@ -41,7 +45,7 @@ def test_chance_reaches_a_score_no_more_often_than_the_score_says() -> None:
         rng = np.random.default_rng(5)
         found = []
         for _ in range(400):
-            calls = np.cumsum(rng.exponential(1 / rate, 60))
+            calls = micros(np.cumsum(rng.exponential(1 / rate, 60)))
             found.append(strength(calls, calls[-1:])[0])
         assert np.mean(np.array(found) >= 4) <= 2**-4 + 0.02
         assert np.mean(np.array(found) >= 8) <= 2**-8 + 0.01
@@ -57,7 +61,7 @@ def test_missed_check_ins_do_not_hide_a_beacon() -> None:
 
 def test_a_check_in_may_be_several_connections() -> None:
     """Three connections within two seconds of each check-in are one call."""
-    calls = np.sort(np.concatenate([times(60.0, 0.1, 60, seed=4) + delay for delay in (0.0, 0.4, 1.9)]))
+    calls = np.sort(np.concatenate([times(60.0, 0.1, 60, seed=4) + delay for delay in (0, 400_000, 1_900_000)]))
 
     assert strength(calls, calls[-1:])[0] > 30
 
@@ -69,9 +73,11 @@ def test_nothing_after_a_moment_is_seen_and_nothing_older_than_a_day() -> None:
     early = strength(calls, calls[30:31])
     assert early == strength(calls[:31], calls[30:31])
     assert strength(calls, calls[GAPS[0] - 1 : GAPS[0]]) == 0
-    assert strength(7 * 3600.0 * np.arange(20), np.array([7 * 3600.0 * 19])) == 0
-    assert strength(np.zeros(50), np.zeros(1)) == 0
-    assert len(strength(np.zeros(0), np.zeros(0))) == 0
+    slow = micros(7 * 3600.0 * np.arange(20))
+    assert strength(slow, slow[-1:]) == 0
+    none = np.zeros(50, dtype=np.int64)
+    assert strength(none, none[:1]) == 0
+    assert len(strength(none[:0], none[:0])) == 0
 
 
 def test_every_edge_is_judged_by_its_own_calls() -> None:
