@@ -8,6 +8,7 @@ detection is measured on.
 
 import argparse
 import resource
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -199,12 +200,15 @@ def make(folder: Path, *, events: int, workloads: int, days: int, seed: int = 7)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", help="where the lake is to lie; none is kept without")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--workloads", type=int, default=1000)
     parser.add_argument("--days", type=int, default=2)
     parser.add_argument("--seed", type=int, default=7)
-    make(**vars(parser.parse_args()))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as unnamed:
+        folder = given.folder or Path(unnamed)
+        make(folder, events=given.events, workloads=given.workloads, days=given.days, seed=given.seed)
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(f"{used.ru_utime + used.ru_stime:.1f} s CPU, peak {used.ru_maxrss / 1024:.0f} MB")
 

@@ -11,7 +11,7 @@ from features.answers import Answers
 from features.events import KINDS, TIME, conform, with_missing
 from features.flows import name_destinations
 from features.lake import Lake
-from features.leases import LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
+from features.leases import HEALTHCHECK, LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
 from features.protocols import extractors
 from features.rollouts import LIFE_KINDS, standing
 from features.windows import (
@@ -26,6 +26,7 @@ from features.windows import (
 )
 
 DAY = timedelta(days=1)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 # Traffic and control are read apart, each with its own columns: together they would be mostly nulls, and nulls of text
 # take as much memory as text.
 SHARED = ("ts", "event_id", "kind", "host", "container_id", "workload", "actor", "src_ip", "dst_ip", "conn_state")
@@ -78,8 +79,18 @@ def extract(events: pl.DataFrame, *, answers: Answers | None = None, until: date
 
 
 def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
-    """Build the leases that everything before `until` tells of."""
-    return build_leases(lake.read(until=until, kinds=LEASE_KINDS, columns=LEASE_COLUMNS))
+    """Build the leases that everything before `until` tells of.
+
+    Of configurations, which are most of what is read, only what leases keep is held from one day to the next.
+    """
+    kept = pl.col("config").list.filter(pl.element().str.starts_with(HEALTHCHECK))
+    first, last = lake.span() or (_NEVER, _NEVER)
+    until = last + timedelta.resolution if until is None else until
+    told = [conform(pl.DataFrame()).select(LEASE_COLUMNS)]
+    for day in lake.days(first, until):
+        events = lake.read(day, min(day + DAY, until), LEASE_KINDS, LEASE_COLUMNS)
+        told.append(events.with_columns(kept))
+    return build_leases(pl.concat(told))
 
 
 def closed_until(lake: Lake) -> datetime | None:

@@ -15,6 +15,7 @@ from features.identity import UNKNOWN_HOST
 from features.machines import MACHINE_KINDS, machines
 
 PULL_TO_RUN = timedelta(minutes=15)
+HEALTHCHECK = "Healthcheck="  # how the token of a configuration begins that names the health check
 CLOCK_SKEW = timedelta(seconds=2)
 AFTER_DEATH = timedelta(seconds=60)
 # Zeek's states of connections that nobody answered or that were refused: no proof that someone is there
@@ -70,9 +71,9 @@ def build_leases(events: pl.DataFrame) -> Leases:
     named = own.filter(pl.col("workload").is_not_null()).with_columns(
         (pl.col("kind") != "config").alias("second_hand"),
         pl.col("config")
-        .list.eval(pl.element().filter(pl.element().str.starts_with("Healthcheck=")))
+        .list.eval(pl.element().filter(pl.element().str.starts_with(HEALTHCHECK)))
         .list.first()
-        .str.strip_prefix("Healthcheck=")
+        .str.strip_prefix(HEALTHCHECK)
         .alias("healthcheck"),
     )
     containers = (

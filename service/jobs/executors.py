@@ -13,7 +13,8 @@ from service.settings import Settings
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-_THREADS = "POLARS_MAX_THREADS"
+# A worker is one of as many as there are cores, so it has one thread; and polars is to return memory within a task.
+_WORKER = {"POLARS_MAX_THREADS": "1", "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:0"}
 ANSWER = 10  # seconds that a Dask scheduler may take to answer
 _LOCAL = {"local": "loky", "threads": "threading"}
 
@@ -30,21 +31,12 @@ def executing(settings: Settings, *, executor: str | None = None, scheduler: str
     Raises
     ------
     JobError
-        If Dask is asked for and not installed, its scheduler is not named or not there, or workers are lost.
+        If Dask is asked for and not installed, its scheduler is not named or not there, or whoever works is lost.
     """
     chosen = executor or settings.executor
-    try:
-        if chosen in _LOCAL:
-            with _one_thread_each(), joblib.parallel_config(backend=_LOCAL[chosen], n_jobs=settings.jobs or -1):
-                yield
-        else:
-            with _cluster(scheduler or settings.scheduler), joblib.parallel_config(backend="dask"):
-                yield
-    except TerminatedWorkerError:
-        raise JobError(
-            "a worker process was killed, perhaps for want of memory (run it again: what is finished stays; "
-            "the setting jobs makes it fewer processes)"
-        ) from None
+    where = _local(chosen, settings.jobs) if chosen in _LOCAL else _cluster(scheduler or settings.scheduler)
+    with where:
+        yield
 
 
 def unordered(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
@@ -54,23 +46,31 @@ def unordered(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iter
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let workers that start inside use one thread: they are as many as there are cores."""
-    before = os.environ.get(_THREADS)
-    os.environ[_THREADS] = "1"
+def _local(executor: str, jobs: int) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _WORKER}
+    os.environ.update(_WORKER)  # that of processes which start inside
     try:
-        yield
+        with joblib.parallel_config(backend=_LOCAL[executor], n_jobs=jobs or -1):
+            yield
+    except TerminatedWorkerError:
+        raise JobError(
+            "a worker process was killed, perhaps for want of memory (run it again: what is finished stays; "
+            "the setting jobs makes it fewer processes)"
+        ) from None
     finally:
-        if before is None:
-            del os.environ[_THREADS]
-        else:
-            os.environ[_THREADS] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
 def _cluster(scheduler: str) -> Iterator[None]:
     try:
-        from distributed import Client  # noqa: PLC0415 -- an optional dependency, imported when asked for
+        from distributed import Client, KilledWorker  # noqa: PLC0415 -- an optional dependency, imported when asked for
+        from distributed.client import FutureCancelledError  # noqa: PLC0415
+        from distributed.comm import CommClosedError  # noqa: PLC0415
     except ImportError:
         raise JobError(
             "the executor dask is not installed (pip install distributed, or use --executor local)"
@@ -81,5 +81,10 @@ def _cluster(scheduler: str) -> Iterator[None]:
         client = Client(scheduler, timeout=ANSWER)
     except OSError as error:
         raise JobError(f"no Dask scheduler answers at {scheduler} ({error})") from None
-    with client:
-        yield
+    try:
+        with client, joblib.parallel_config(backend="dask"):
+            yield
+    except (FutureCancelledError, CommClosedError):
+        raise JobError(f"the Dask scheduler at {scheduler} was lost (run it again: what is finished stays)") from None
+    except KilledWorker as error:
+        raise JobError(f"Dask workers were lost, perhaps for want of memory: {error}") from None

@@ -70,11 +70,18 @@ def test_every_task_gives_its_result(tmp_path: Path, executor: str) -> None:
 
 
 def test_dask_without_a_scheduler_says_what_to_do(tmp_path: Path) -> None:
-    """The address of the scheduler is asked for, and one that nobody answers at is named."""
+    """The address of the scheduler is asked for."""
     settings = Settings.load(tmp_path, {"WHARFINGER_EXECUTOR": "dask"})
 
     with pytest.raises(JobError, match="--scheduler"), executing(settings):
         pass
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    """Where nobody answers the run ends after a while and says so."""
+    settings = Settings.load(tmp_path, {"WHARFINGER_EXECUTOR": "dask"})
+
     with (
         pytest.raises(JobError, match="no Dask scheduler answers at"),
         executing(settings, scheduler="tcp://127.0.0.1:9"),
