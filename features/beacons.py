@@ -1,5 +1,6 @@
 """How regular a sequence of connections is: the mark of a program that calls home."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -13,13 +14,14 @@ Floats = NDArray[np.float64]
 Micros = NDArray[np.int64]
 
 GAPS = (4, 8, 16, 32, 48)  # how many of the latest gaps are looked at; the most regular of these views speaks
-SECOND = 1_000_000  # in microseconds, of which events have whole ones: gaps and dead times are exact
-DEAD_TIMES = (0, 10 * SECOND)  # after a call, in which further calls belong to it
+DEAD_TIMES = (0.0, 10.0)  # seconds after a call in which further calls belong to it
+LATEST = GAPS[-1] + 1  # calls that these gaps lie between
 TRIES = len(GAPS) * len(DEAD_TIMES)
-_DAY = int(TRAILING.total_seconds()) * SECOND
+_SECOND = 1_000_000  # in microseconds, of which events have whole ones
+_DAY = int(TRAILING.total_seconds()) * _SECOND
 _RATIOS = np.geomspace(1e-3, 10.0, 160)  # of the quartiles, less one
 _NODES = 200
-_ROWS = 1 << 14  # of views sorted at once: what stays near the processor
+_TOGETHER = 1 << 13  # moments judged at once: 3 MB
 
 
 def strength(times: Floats, at: Floats) -> Floats:
@@ -48,7 +50,32 @@ def strength(times: Floats, at: Floats) -> Floats:
     >>> bool(strength(minutes, minutes[-1:])[0] > 50)
     True
     """
-    return _strength(np.rint(times * SECOND).astype(np.int64), np.rint(at * SECOND).astype(np.int64))
+    return _strength(np.rint(times * _SECOND).astype(np.int64), np.rint(at * _SECOND).astype(np.int64))
+
+
+def judge(latest: Sequence[Floats], at: Floats) -> Floats:
+    """Give `strength` at some moments, of whatever edges, from the latest calls before each.
+
+    Parameters
+    ----------
+    latest
+        For each of `DEAD_TIMES` the calls so thinned, in seconds, ascending, shape (m, `LATEST`), filled up from the
+        left with NaN, or with anything older than `TRAILING`.
+    at
+        Moments in seconds, shape (m,).
+
+    Returns
+    -------
+    Bits, shape (m,), at least 0.
+    """
+    found = np.zeros(len(at))
+    for dead, calls in zip(DEAD_TIMES, latest, strict=True):
+        gaps = np.rint((np.diff(calls, axis=1) - dead) * _SECOND)  # exact again, however far from zero the calls lie
+        for width in GAPS:
+            seen = np.flatnonzero(at - calls[:, -1 - width] <= TRAILING.total_seconds())
+            if len(seen):
+                found[seen] = np.maximum(found[seen], _bits(gaps[seen, -width:]))
+    return np.asarray(np.maximum(found - np.log2(TRIES), 0.0), dtype=np.float64)
 
 
 def strengths(flows: pl.DataFrame) -> pl.DataFrame:
@@ -84,18 +111,15 @@ def strengths(flows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _strength(times: Micros, at: Micros) -> Floats:
-    found = np.zeros(len(at))
-    for dead in DEAD_TIMES:
-        calls = _thinned(times, dead)
-        gaps = np.diff(calls) - dead
-        last = np.searchsorted(calls, at, side="right") - 1
-        for width in GAPS:
-            seen = np.flatnonzero(last >= width)
-            seen = seen[at[seen] - calls[last[seen] - width] <= _DAY]
-            for some in np.array_split(seen, len(seen) // _ROWS + 1) if len(seen) else ():
-                views = np.lib.stride_tricks.sliding_window_view(gaps, width)[last[some] - width]
-                found[some] = np.maximum(found[some], _bits(views))
-    return np.asarray(np.maximum(found - np.log2(TRIES), 0.0), dtype=np.float64)
+    padding = np.full(LATEST, times.min(initial=0) - 2 * _DAY)
+    chains = [np.concatenate([padding, _thinned(times, round(dead * _SECOND))]) for dead in DEAD_TIMES]
+    views = [np.lib.stride_tricks.sliding_window_view(chain, LATEST) for chain in chains]
+    found = []
+    for some in np.array_split(at, len(at) // _TOGETHER + 1):
+        ends = [np.searchsorted(chain[LATEST:], some, side="right") for chain in chains]
+        latest = [(view[end] - some[:, None]) / _SECOND for view, end in zip(views, ends, strict=True)]
+        found.append(judge(latest, np.zeros(len(some))))
+    return np.concatenate(found)
 
 
 def _thinned(times: Micros, dead: int) -> Micros:
@@ -113,7 +137,7 @@ def _quartiles(gaps: int) -> tuple[int, int]:
     return max(round(gaps / 4), 1), round(3 * gaps / 4)
 
 
-def _bits(views: Micros) -> Floats:
+def _bits(views: Floats) -> Floats:
     low, high = _quartiles(views.shape[1])
     ordered = np.sort(views, axis=1)  # numpy sorts rows faster than it parts them
     near, far = ordered[:, low - 1], ordered[:, high - 1]

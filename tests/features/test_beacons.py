@@ -34,7 +34,7 @@ def times(period: float, jitter: float, count: int, seed: int) -> np.ndarray:
 def strength_by_definition(times: list[datetime], at: datetime) -> float:
     """Walk the calls up to a moment, one by one, and look at each view of their latest gaps."""
     best = 0.0
-    for dead in (timedelta(microseconds=micros) for micros in DEAD_TIMES):
+    for dead in (timedelta(seconds=seconds) for seconds in DEAD_TIMES):
         calls: list[datetime] = []
         for moment in times:
             if moment <= at and (not calls or moment - calls[-1] >= dead):
