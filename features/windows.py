@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 
+import numpy as np
 import polars as pl
 
 from features.events import TIME, with_missing
@@ -12,6 +13,8 @@ from features.protocols import extractors
 WINDOW = timedelta(minutes=10)
 TRAILING = timedelta(hours=24)
 KEY = ("workload", "window_start")
+_WINDOW_MICROS = int(WINDOW.total_seconds()) * 1_000_000
+_HALF = 1 << 32  # two numbers below it share one of 64 bits
 
 VALUES_SCHEMA = {"workload": pl.String(), "window_start": TIME}
 ITEMS_SCHEMA = VALUES_SCHEMA | {"feature": pl.String(), "item": pl.String(), "count": pl.Int64()}
@@ -57,15 +60,32 @@ def window_start() -> pl.Expr:
     return pl.col("ts").dt.truncate(WINDOW).alias("window_start")
 
 
-def count_items(events: pl.DataFrame, feature: str, item: pl.Expr) -> pl.DataFrame:
+def count_items(events: pl.DataFrame | pl.LazyFrame, feature: str, item: pl.Expr) -> pl.DataFrame:
     """Count the items of a feature per window of events that carry `window_start`; a null item is none."""
     return (
-        events.select(*KEY, item.alias("item"))
+        events.lazy()
+        .select(*KEY, item.alias("item"))
         .drop_nulls()
         .group_by(*KEY, "item")
         .agg(pl.len().cast(pl.Int64).alias("count"))
         .select(*KEY, pl.lit(feature).alias("feature"), "item", "count")
+        .collect(engine="streaming")
     )
+
+
+def in_order(items: pl.DataFrame) -> pl.DataFrame:
+    """Sort items (`ITEMS_SCHEMA`, no nulls) by window, feature and item.
+
+    Texts repeat, and comparing them is most of sorting: each is sorted once, and rows by the places of theirs.
+    """
+    workload, feature, item = (_places(items[name]) for name in ("workload", "feature", "item"))
+    window = items["window_start"].to_physical() // _WINDOW_MICROS
+    by_window, by_item = workload * _HALF + window, feature * _HALF + item
+    return items[np.lexsort((by_item.to_numpy(), by_window.to_numpy()))]
+
+
+def _places(texts: pl.Series) -> pl.Series:
+    return texts.cast(pl.Enum(texts.unique().sort())).to_physical().cast(pl.Int64)
 
 
 def floor_window(moment: datetime) -> datetime:
@@ -89,8 +109,9 @@ def extract(events: pl.DataFrame) -> Windows:
     items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA.keys()) for f in found)])
     # What is told of a silence may lie in windows that have not come yet.
     begun = pl.col("window_start") <= pl.lit(events["ts"].max(), TIME)
-    items = items.filter(begun)
-    keys = pl.concat([*(f.values.select(KEY) for f in found), items.select(KEY)]).unique().drop_nulls().sort(KEY)
+    items = in_order(items.filter(begun).drop_nulls())
+    met = items.select(KEY).filter(pl.struct(KEY).ne_missing(pl.struct(KEY).shift()))
+    keys = pl.concat([*(f.values.select(KEY) for f in found), met]).unique().drop_nulls().sort(KEY)
     values = reduce(lambda left, f: left.join(f.values, on=KEY, how="left"), found, keys)
     facts = (
         events.filter(pl.col("workload").is_not_null() & pl.col("image_repository").is_not_null())
@@ -100,16 +121,16 @@ def extract(events: pl.DataFrame) -> Windows:
     )
     return Windows(
         values.sort(KEY),
-        items.drop_nulls().sort(*KEY, "feature", "item"),
+        items,
         facts.select(FACTS_SCHEMA.keys()).sort("workload"),
     )
 
 
 def merge_windows(parts: list[Windows]) -> Windows:
     """Merge windows extracted apart, of other spans or of other events; of facts the latest wins."""
-    values = pl.concat([part.values for part in parts], how="diagonal").sort(KEY, maintain_order=True)
+    values = pl.concat([part.values for part in parts], how="diagonal")
     return Windows(
-        values.group_by(KEY, maintain_order=True).agg(pl.all().max()),
-        pl.concat([part.items for part in parts]).sort(*KEY, "feature", "item"),
+        values.group_by(KEY).agg(pl.all().max()).sort(KEY),
+        in_order(pl.concat([part.items for part in parts])),
         pl.concat([part.facts for part in parts]).unique("workload", keep="last", maintain_order=True).sort("workload"),
     )
