@@ -11,6 +11,7 @@ from features.request_danger import dangers_of
 from features.silence import lost, silences
 from features.windows import KEY, count_items, window_start
 
+KINDS = ("exec", "lifecycle", "audit")
 ROUTINE = (
     "create", "start", "die", "destroy", "attach", "kill", "stop", "restart", "network_connect", "network_disconnect",
     "resize", "health_status", "oom", "exec_create", "exec_start", "exec_die", "address",
@@ -88,7 +89,9 @@ class Control:
 
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute the control features of every window."""
-        events = events.filter(pl.col("workload").is_not_null()).with_columns(window_start())
+        spoken = events.lazy().filter((pl.col("kind") == "flow") & pl.col("workload").is_not_null())
+        events = events.filter(pl.col("kind").is_in(KINDS) & pl.col("workload").is_not_null())
+        events = events.with_columns(window_start())
         runs = events.filter(
             (pl.col("kind") == "exec")
             & pl.col("command").is_not_null()
@@ -119,11 +122,15 @@ class Control:
                     count_items(_telling(powers), "control.new_power", pl.col("danger")),
                     count_items(requests, "control.new_source", pl.col("src_ip")),
                     count_items(requests, "control.new_tool", pl.col("user_agent").str.extract(r"^([^/ ]+)")),
-                    count_items(silences(events.filter(pl.col("kind") == "flow")), "control.silence", pl.col("item")),
+                    count_items(silences(_windows(spoken)), "control.silence", pl.col("item")),
                     count_items(lost(events.filter(pl.col("kind") == "lifecycle")), "control.lost", pl.lit(LOST)),
                 ]
             ),
         )
+
+
+def _windows(spoken: pl.LazyFrame) -> pl.DataFrame:
+    return spoken.select("workload", window_start()).unique().collect(engine="streaming")
 
 
 def _points(dangers: pl.DataFrame, feature: str) -> pl.DataFrame:

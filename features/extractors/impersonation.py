@@ -8,6 +8,9 @@ from features.flows import EXPECTED_SERVICE, outbound, resolutions
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, count_items, window_start
 
+_SAID = (
+    "kind", "workload", "uid", "dst_ip", "server_name", "established", "ja3", "ja4", "method", "uri", "user_agent",
+)  # fmt: skip
 _PORT = r":\d+$"
 _VARIABLE = r"[0-9a-fA-F]{8,}|\d+"  # numbers and identifiers, which differ from request to request
 _FIRST_STEPS = r"^((?:/[^/]*){0,2})"
@@ -50,13 +53,13 @@ class Impersonation:
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute what is out of place in every window; there is nothing to count, so values are keys alone."""
         flows, said = outbound(events), _said(events)
-        windows = pl.concat([flows.select(KEY), said.select(KEY)]).unique()
+        windows = pl.concat([flows.lazy().select(KEY), said.lazy().select(KEY)]).unique().collect(engine="streaming")
         return Extraction(windows, pl.concat([*_mismatched(flows), *_misnamed(events, flows, said), *_clients(said)]))
 
 
 def _said(events: pl.DataFrame) -> pl.DataFrame:
-    said = events.filter(pl.col("kind").is_in(["tls", "http"]) & pl.col("workload").is_not_null())
-    return said.with_columns(window_start())
+    spoken = pl.col("kind").is_in(["tls", "http"]) & pl.col("workload").is_not_null()
+    return events.lazy().filter(spoken).select(*_SAID, window_start()).collect()
 
 
 def _mismatched(flows: pl.DataFrame) -> list[pl.DataFrame]:
@@ -76,7 +79,8 @@ def _mismatched(flows: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _misnamed(events: pl.DataFrame, flows: pl.DataFrame, said: pl.DataFrame) -> list[pl.DataFrame]:
-    destination = flows.select("uid", "destination", "external").unique("uid", keep="first", maintain_order=True)
+    destination = flows.select("uid", "destination", "external").join(said, on="uid", how="semi")
+    destination = destination.unique("uid", keep="first", maintain_order=True)
     said = said.join(destination, on="uid", how="left").with_columns(pl.coalesce("destination", "dst_ip"))
     fault = (
         pl.when(pl.col("server_name").is_null())

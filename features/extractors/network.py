@@ -87,9 +87,9 @@ class Network:
 
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute the network features of every window."""
-        flows = outbound(events)
-        values = _volume(flows).join(_served(events), on=KEY, how="full", coalesce=True)
-        items = [*_destinations(flows), count_items(inbound(events), "network.new_client", pl.col("client"))]
+        flows, arrivals = outbound(events), inbound(events)
+        values = _volume(flows).join(_served(arrivals), on=KEY, how="full", coalesce=True)
+        items = [*_destinations(flows), count_items(arrivals, "network.new_client", pl.col("client"))]
         return Extraction(values, pl.concat([*items, *_beacons(flows), _drips(flows)]))
 
 
@@ -103,15 +103,15 @@ def _volume(flows: pl.DataFrame) -> pl.DataFrame:
         pl.len().cast(pl.Float64).alias("network.connections"),
         _size("bytes_out").alias("network.bytes_out"),
         _size("bytes_in").alias("network.bytes_in"),
-        pl.col("bytes_out").filter(outside).fill_null(0).sum().cast(pl.Float64).alias("network.external_bytes_out"),
-        pl.col("duration").filter(outside).max().fill_null(0.0).alias("network.longest"),
+        pl.when(outside).then("bytes_out").sum().cast(pl.Float64).alias("network.external_bytes_out"),
+        pl.when(outside).then("duration").max().fill_null(0.0).alias("network.longest"),
         pl.struct("dst_ip", "dst_port").n_unique().cast(pl.Float64).alias("network.fan_out"),
         pl.col("conn_state").is_in(FAILED).sum().cast(pl.Float64).alias("network.failed"),
     )
 
 
-def _served(events: pl.DataFrame) -> pl.DataFrame:
-    return inbound(events).group_by(KEY).agg(pl.len().cast(pl.Float64).alias("network.served"))
+def _served(arrivals: pl.DataFrame) -> pl.DataFrame:
+    return arrivals.group_by(KEY).agg(pl.len().cast(pl.Float64).alias("network.served"))
 
 
 def _destinations(flows: pl.DataFrame) -> list[pl.DataFrame]:
