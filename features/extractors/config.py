@@ -6,9 +6,10 @@ import polars as pl
 
 from features.posture import PRIVILEGED, SAFEGUARD, carelessness, danger
 from features.protocols import Extraction, FeatureSpec
-from features.rollouts import agreement
+from features.rollouts import LIFE_KINDS, agreement
 from features.windows import KEY, count_items, window_start
 
+_LIFE = ("ts", "event_id", "kind", "action", "container_id", "workload", "image_repository", "config")
 ROLLED_OUT = 0.3  # weight of a setting that all replicas took: seen, and below an alert alone
 
 
@@ -53,7 +54,8 @@ class Config:
 
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute the configuration features of every window."""
-        events = events.filter(pl.col("workload").is_not_null()).with_columns(window_start())
+        life = pl.col("kind").is_in(LIFE_KINDS) & pl.col("workload").is_not_null()
+        events = events.select(_LIFE).filter(life).with_columns(window_start())
         tokens = _tokens(events)
         dangerous = tokens.filter(pl.col("danger") >= PRIVILEGED)
         harmless = pl.col("config").str.contains(SAFEGUARD) | pl.col("config").str.starts_with("Healthcheck=")

@@ -11,10 +11,13 @@ from features.request_danger import dangers_of
 from features.silence import lost, silences
 from features.windows import KEY, count_items, window_start
 
-KINDS = ("exec", "lifecycle", "audit")
 ROUTINE = (
     "create", "start", "die", "destroy", "attach", "kill", "stop", "restart", "network_connect", "network_disconnect",
     "resize", "health_status", "oom", "exec_create", "exec_start", "exec_die", "address",
+)  # fmt: skip
+_TOLD = (
+    "ts", "kind", "action", "host", "namespace", "container_id", "workload", "actor", "src_ip", "uri", "user_agent",
+    "status", "config", "command", "resource", "name", "rule", "healthcheck",
 )  # fmt: skip
 TELLING = 3.0  # points from which a danger is named when it is new: a first shell is a new command already
 LOST = "a container ended or froze and none took its place within ten minutes"
@@ -89,8 +92,10 @@ class Control:
 
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute the control features of every window."""
-        spoken = events.lazy().filter((pl.col("kind") == "flow") & pl.col("workload").is_not_null())
-        events = events.filter(pl.col("kind").is_in(KINDS) & pl.col("workload").is_not_null())
+        named = pl.col("workload").is_not_null()
+        flows = events.select("ts", "kind", "workload").filter(named, pl.col("kind") == "flow")
+        spoken = flows.select("workload", window_start())
+        events = events.select(_TOLD).filter(named, pl.col("kind").is_in(["exec", "lifecycle", "audit"]))
         events = events.with_columns(window_start())
         runs = events.filter(
             (pl.col("kind") == "exec")
@@ -122,15 +127,11 @@ class Control:
                     count_items(_telling(powers), "control.new_power", pl.col("danger")),
                     count_items(requests, "control.new_source", pl.col("src_ip")),
                     count_items(requests, "control.new_tool", pl.col("user_agent").str.extract(r"^([^/ ]+)")),
-                    count_items(silences(_windows(spoken)), "control.silence", pl.col("item")),
+                    count_items(silences(spoken), "control.silence", pl.col("item")),
                     count_items(lost(events.filter(pl.col("kind") == "lifecycle")), "control.lost", pl.lit(LOST)),
                 ]
             ),
         )
-
-
-def _windows(spoken: pl.LazyFrame) -> pl.DataFrame:
-    return spoken.select("workload", window_start()).unique().collect(engine="streaming")
 
 
 def _points(dangers: pl.DataFrame, feature: str) -> pl.DataFrame:

@@ -8,11 +8,12 @@ from features.flows import EXPECTED_SERVICE, outbound, resolutions
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, count_items, window_start
 
-_SAID = (
-    "kind", "workload", "uid", "dst_ip", "server_name", "established", "ja3", "ja4", "method", "uri", "user_agent",
-)  # fmt: skip
 _PORT = r":\d+$"
 _VARIABLE = r"[0-9a-fA-F]{8,}|\d+"  # numbers and identifiers, which differ from request to request
+_SAID = (
+    "ts", "kind", "workload", "uid", "dst_ip", "external", "server_name", "established", "ja3", "ja4", "method", "uri",
+    "user_agent",
+)  # fmt: skip
 _FIRST_STEPS = r"^((?:/[^/]*){0,2})"
 
 
@@ -58,8 +59,8 @@ class Impersonation:
 
 
 def _said(events: pl.DataFrame) -> pl.DataFrame:
-    spoken = pl.col("kind").is_in(["tls", "http"]) & pl.col("workload").is_not_null()
-    return events.lazy().filter(spoken).select(*_SAID, window_start()).collect()
+    told = events.select(_SAID).filter(pl.col("kind").is_in(["tls", "http"]) & pl.col("workload").is_not_null())
+    return told.with_columns(window_start())
 
 
 def _mismatched(flows: pl.DataFrame) -> list[pl.DataFrame]:

@@ -56,7 +56,8 @@ class Lookups:
 
 
 def _queries(events: pl.DataFrame) -> pl.DataFrame:
-    dns = events.filter((pl.col("kind") == "dns") & pl.col("workload").is_not_null() & pl.col("query").is_not_null())
+    told = events.select("ts", "kind", "workload", "query", "qtype", "rcode")
+    dns = told.filter((pl.col("kind") == "dns") & pl.col("workload").is_not_null() & pl.col("query").is_not_null())
     return dns.with_columns(window_start()).join(domains(dns["query"]), on="query", how="left")
 
 

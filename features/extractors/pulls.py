@@ -7,6 +7,10 @@ import polars as pl
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, count_items, window_start
 
+_TOLD = (
+    "ts", "kind", "action", "workload", "image_registry", "image_repository", "image_tag", "image_digest", "src_ip",
+    "user_agent",
+)  # fmt: skip
 NEEDS_PULL = ("pull", "create", "inspect")
 
 
@@ -46,6 +50,7 @@ class Pulls:
 
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute the pull features of every window."""
+        events = events.select(_TOLD)
         images = events.filter(
             pl.col("workload").is_not_null()
             & pl.col("image_repository").is_not_null()
