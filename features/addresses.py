@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import polars as pl
 from publicsuffixlist import PublicSuffixList
@@ -38,13 +38,18 @@ def internal_networks(cidrs: Sequence[str] = ()) -> tuple[Network, ...]:
 
 
 @lru_cache(maxsize=1 << 17)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
+
+
+# Not cached by its networks: to hash them takes longer than to ask them.
 def is_internal(address: str, networks: tuple[Network, ...] = INTERNAL) -> bool:
     """Say whether an address lies inside; what is no address (a name, an empty string) does not."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks if network.version == parsed.version)
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks if network.version == parsed.version)
 
 
 @lru_cache(maxsize=1 << 17)
@@ -53,9 +58,8 @@ def is_group(address: str) -> bool:
 
     The last address of 256 is taken for a broadcast inside only, where networks are mostly of that size.
     """
-    try:
-        parsed = ip_address(address)
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return False
     return parsed.is_multicast or parsed.is_unspecified or address == "255.255.255.255" or _ends_network(address)
 
@@ -64,16 +68,15 @@ def _ends_network(address: str) -> bool:
     return address.endswith(".255") and is_internal(address)
 
 
-@lru_cache(maxsize=1 << 17)
 def is_owned(address: str, networks: tuple[Network, ...] = INTERNAL) -> bool:
     """Say whether an address inside names one machine or container.
 
     One of IPv6's link-local addresses does not: it is a second name of who has another address, and means something on
     its own link alone. Those of IPv4 do: clouds keep their metadata service at one.
     """
-    if not is_internal(address, networks) or is_group(address):
+    parsed = _parsed(address)
+    if parsed is None or not is_internal(address, networks) or is_group(address):
         return False
-    parsed = ip_address(address)
     return parsed.version == 4 or not parsed.is_link_local  # noqa: PLR2004 - of IP
 
 

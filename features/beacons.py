@@ -1,6 +1,6 @@
 """How regular a sequence of connections is: the mark of a program that calls home."""
 
-from datetime import timedelta
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -8,21 +8,23 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import bdtrc, betaincinv
 
-from features.windows import KEY, TRAILING
+from features.windows import KEY, TRAILING, window_start
 
 Floats = NDArray[np.float64]
-Moments = NDArray[np.int64]
+Micros = NDArray[np.int64]
 
 GAPS = (4, 8, 16, 32, 48)  # how many of the latest gaps are looked at; the most regular of these views speaks
 DEAD_TIMES = (0.0, 10.0)  # seconds after a call in which further calls belong to it
+LATEST = GAPS[-1] + 1  # calls that these gaps lie between
 TRIES = len(GAPS) * len(DEAD_TIMES)
+_SECOND = 1_000_000  # in microseconds, of which events have whole ones
+_DAY = int(TRAILING.total_seconds()) * _SECOND
 _RATIOS = np.geomspace(1e-3, 10.0, 160)  # of the quartiles, less one
 _NODES = 200
-_SECOND = 1_000_000  # microseconds
-_AT_ONCE = 1 << 14  # moments judged together
+_TOGETHER = 1 << 13  # moments judged at once: 3 MB
 
 
-def strength(times: Moments, at: Moments) -> Floats:
+def strength(times: Floats, at: Floats) -> Floats:
     """Say how unlikely it is that chance keeps the latest calls of one edge as even as they are, at some moments.
 
     Chance is a Poisson process: that of many people, or of a program driven by them. What is compared is the ratio of
@@ -34,9 +36,9 @@ def strength(times: Moments, at: Moments) -> Floats:
     Parameters
     ----------
     times
-        Connection times in microseconds, ascending, shape (n,).
+        Connection times in seconds, ascending, shape (n,); they are taken to the microsecond.
     at
-        Moments in microseconds, shape (m,): judged is what came up to each of them, within `TRAILING`.
+        Moments in seconds, shape (m,): judged is what came up to each of them, within `TRAILING`.
 
     Returns
     -------
@@ -44,22 +46,35 @@ def strength(times: Moments, at: Moments) -> Floats:
 
     Examples
     --------
-    >>> minutes = 60_000_000 * np.arange(100)
+    >>> minutes = 60.0 * np.arange(100)
     >>> bool(strength(minutes, minutes[-1:])[0] > 50)
     True
     """
+    return _strength(np.rint(times * _SECOND).astype(np.int64), np.rint(at * _SECOND).astype(np.int64))
+
+
+def judge(latest: Sequence[Floats], at: Floats) -> Floats:
+    """Give `strength` at some moments, of whatever edges, from the latest calls before each.
+
+    Parameters
+    ----------
+    latest
+        For each of `DEAD_TIMES` the calls so thinned, in seconds, ascending, shape (m, `LATEST`), filled up from the
+        left with NaN, or with anything older than `TRAILING`.
+    at
+        Moments in seconds, shape (m,).
+
+    Returns
+    -------
+    Bits, shape (m,), at least 0.
+    """
     found = np.zeros(len(at))
-    for dead in DEAD_TIMES:
-        calls = _thinned(times, int(dead * _SECOND))
-        gaps = np.diff(calls) / _SECOND - dead
-        last = np.searchsorted(calls, at, side="right") - 1
+    for dead, calls in zip(DEAD_TIMES, latest, strict=True):
+        gaps = np.rint((np.diff(calls, axis=1) - dead) * _SECOND)  # exact again, however far from zero the calls lie
         for width in GAPS:
-            seen = np.flatnonzero(last >= width)
-            seen = seen[at[seen] - calls[last[seen] - width] <= TRAILING / timedelta.resolution]
-            for some in np.array_split(seen, 1 + len(seen) // _AT_ONCE):
-                if len(some):
-                    views = np.lib.stride_tricks.sliding_window_view(gaps, width)[last[some] - width]
-                    found[some] = np.maximum(found[some], _bits(views))
+            seen = np.flatnonzero(at - calls[:, -1 - width] <= TRAILING.total_seconds())
+            if len(seen):
+                found[seen] = np.maximum(found[seen], _bits(gaps[seen, -width:]))
     return np.asarray(np.maximum(found - np.log2(TRIES), 0.0), dtype=np.float64)
 
 
@@ -76,26 +91,46 @@ def strengths(flows: pl.DataFrame) -> pl.DataFrame:
     `workload, window_start, edge, strength` (bits), one row per edge and window with calls; edges too seldom called
     to be judged are left out.
     """
-    calls = flows.select(*KEY, "edge", pl.col("ts").dt.epoch("us").alias("moment"))
-    calls = calls.filter(pl.len().over("workload", "edge") > GAPS[0]).sort("workload", "edge", "moment")
-    # All edges in one sequence, each so long after the one before that no gap between two of them is looked at.
-    edge = pl.struct("workload", "edge").rle_id().cast(pl.Int64)
-    apart = pl.col("moment").max() - pl.col("moment").min() + 2 * int(TRAILING / timedelta.resolution)
-    calls = calls.with_columns(pl.col("moment") - pl.col("moment").min() + edge * apart)
-    last = calls.group_by(*KEY, "edge", maintain_order=True).agg(pl.col("moment").last())
-    found = strength(calls["moment"].to_numpy(), last["moment"].to_numpy())
-    return last.select(*KEY, "edge", pl.Series("strength", found))
+    calls = (
+        flows.select("workload", "edge", "ts")
+        .group_by("workload", "edge")
+        .agg(pl.col("ts").sort())
+        .filter(pl.col("ts").list.len() > GAPS[0])
+        .with_row_index("number")
+        .explode("ts", empty_as_null=True)
+        .with_columns(window_start())
+    )
+    begins = pl.col("number").ne_missing(pl.col("number").shift())
+    ends = pl.struct("number", "window_start").ne_missing(pl.struct("number", "window_start").shift(-1))
+    # All edges are laid out on one line, so far apart that no day reaches from one to the next.
+    step = pl.when(begins).then(_DAY + 1).otherwise(pl.col("ts").diff().dt.total_microseconds())
+    calls = calls.with_columns(step.cum_sum().alias("line"), ends.alias("ends"))
+    last = calls.filter("ends")
+    bits = _strength(calls["line"].to_numpy(), last["line"].to_numpy())
+    return last.select(*KEY, "edge", pl.Series("strength", bits))
 
 
-def _thinned(times: Moments, dead: int) -> Moments:
-    if not dead or not len(times):
-        return times
-    following = np.searchsorted(times, times + dead).tolist()
-    kept, call = [], 0
-    while call < len(times):
-        kept.append(call)
-        call = following[call]
-    return times[kept]
+def _strength(times: Micros, at: Micros) -> Floats:
+    padding = np.full(LATEST, times.min(initial=0) - 2 * _DAY)
+    chains = [np.concatenate([padding, _thinned(times, round(dead * _SECOND))]) for dead in DEAD_TIMES]
+    views = [np.lib.stride_tricks.sliding_window_view(chain, LATEST) for chain in chains]
+    found = []
+    for some in np.array_split(at, len(at) // _TOGETHER + 1):
+        ends = [np.searchsorted(chain[LATEST:], some, side="right") for chain in chains]
+        latest = [(view[end] - some[:, None]) / _SECOND for view, end in zip(views, ends, strict=True)]
+        found.append(judge(latest, np.zeros(len(some))))
+    return np.concatenate(found)
+
+
+def _thinned(times: Micros, dead: int) -> Micros:
+    """Drop what comes within a dead time of a call: each burst begins with one, and all bursts are walked together."""
+    kept: NDArray[np.bool_] = np.append(np.diff(times, prepend=times[:1] - dead) >= dead, True)
+    calls = np.flatnonzero(kept[:-1])
+    while len(calls):
+        calls = np.searchsorted(times, times[calls] + dead)
+        calls = calls[~kept[calls]]
+        kept[calls] = True
+    return times[kept[:-1]]
 
 
 def _quartiles(gaps: int) -> tuple[int, int]:
@@ -104,7 +139,7 @@ def _quartiles(gaps: int) -> tuple[int, int]:
 
 def _bits(views: Floats) -> Floats:
     low, high = _quartiles(views.shape[1])
-    ordered = np.partition(views, (low - 1, high - 1), axis=1)
+    ordered = np.sort(views, axis=1)  # numpy sorts rows faster than it parts them
     near, far = ordered[:, low - 1], ordered[:, high - 1]
     ratio = np.full(len(views), np.inf)
     np.divide(far, near, out=ratio, where=near > 0)

@@ -22,6 +22,7 @@ from features.windows import (
     WINDOW,
     Windows,
     floor_window,
+    in_order,
     merge_windows,
 )
 
@@ -62,8 +63,9 @@ def extract(events: pl.DataFrame, *, answers: Answers | None = None, until: date
     found = [extractor.extract(named) for extractor in extractors().values()]
     items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA.keys()) for f in found)])
     # What is told of a silence may lie in windows that have not come yet.
-    items = items.filter(pl.col("window_start") <= pl.lit(until, TIME))
-    keys = pl.concat([*(f.values.select(KEY) for f in found), items.select(KEY)]).unique().drop_nulls().sort(KEY)
+    items = in_order(items.filter(pl.col("window_start") <= pl.lit(until, TIME)).drop_nulls())
+    met = items.select(KEY).filter(pl.struct(KEY).ne_missing(pl.struct(KEY).shift()))
+    keys = pl.concat([*(f.values.select(KEY) for f in found), met]).unique().drop_nulls().sort(KEY)
     values = reduce(lambda left, f: left.join(f.values, on=KEY, how="left"), found, keys)
     facts = (
         events.filter(pl.col("workload").is_not_null() & pl.col("image_repository").is_not_null())
@@ -73,7 +75,7 @@ def extract(events: pl.DataFrame, *, answers: Answers | None = None, until: date
     )
     return Windows(
         values.sort(KEY),
-        items.drop_nulls().sort(*KEY, "feature", "item"),
+        items,
         facts.select(FACTS_SCHEMA.keys()).sort("workload"),
     )
 

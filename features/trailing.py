@@ -24,32 +24,43 @@ def distinct(met: pl.DataFrame, *, within: tuple[str, ...] = ()) -> pl.DataFrame
     window and value of `within` met in it.
     """
     subject = ["workload", *within]
-    met = met.select(*subject, "window_start", "item").drop_nulls().unique().sort(*subject, "item", "window_start")
-    start, own = pl.col("window_start"), [*subject, "item"]
-    absent = ((start - start.shift(1).over(own)) >= TRAILING).fill_null(value=True)
-    lapses = ((start.shift(-1).over(own) - start) >= TRAILING).fill_null(value=True)
-    up = met.filter(absent).select(*subject, "window_start", pl.lit(1).alias("step"))
-    down = met.filter(lapses).select(*subject, start + TRAILING, pl.lit(-1).alias("step"))
-    steps = pl.concat([up, down]).group_by(*subject, "window_start").agg(pl.col("step").sum()).sort("window_start")
-    steps = steps.with_columns(pl.col("step").cum_sum().over(subject).cast(pl.Float64).alias("distinct")).drop("step")
-    windows = met.select(*subject, "window_start").unique().sort("window_start")
-    return windows.join_asof(steps, on="window_start", by=subject, check_sortedness=False)
+    runs = (
+        met.select(*subject, "window_start", "item")
+        .drop_nulls()
+        .group_by(*subject, "item")
+        .agg(pl.col("window_start").unique().sort())
+        .with_row_index("run")
+    )
+    subjects = runs.select(subject).unique().with_row_index("subject")
+    windows = runs.join(subjects, on=subject).select("subject", "run", "window_start").explode("window_start")
+    start, run = pl.col("window_start"), pl.col("run")
+    absent = (run != run.shift()) | (start - start.shift() >= TRAILING)
+    lapses = (run != run.shift(-1)) | (start.shift(-1) - start >= TRAILING)
+    up = windows.select("subject", start, absent.fill_null(value=True).cast(pl.Int64).alias("step"), met=True)
+    down = windows.filter(lapses.fill_null(value=True)).select(
+        "subject", start + TRAILING, pl.lit(-1, pl.Int64).alias("step"), met=False
+    )
+    # What goes up comes down, so that the sum over one subject after another begins each at nothing.
+    steps = pl.concat([down, up]).sort("window_start", maintain_order=True).sort("subject", maintain_order=True)
+    last = pl.struct("subject", "window_start").ne_missing(pl.struct("subject", "window_start").shift(-1))
+    counts = steps.with_columns(pl.col("step").cum_sum().cast(pl.Float64).alias("distinct")).filter(
+        last & pl.col("met")
+    )
+    return counts.join(subjects, on="subject").select("workload", "window_start", *within, "distinct")
 
 
-def total(flows: pl.DataFrame, amount: str, *, within: tuple[str, ...] = ()) -> pl.DataFrame:
-    """Sum a column over the `TRAILING` hours up to the end of each window.
+def total(flows: pl.DataFrame, amounts: tuple[str, ...], *, within: tuple[str, ...] = ()) -> pl.DataFrame:
+    """Sum columns over the `TRAILING` hours up to the end of each window.
 
     Parameters
     ----------
     flows
-        `workload, window_start`, the column `amount` (null is 0) and those of `within`.
+        `workload, window_start`, the columns of `amounts` (null is 0) and those of `within`.
 
     Returns
     -------
-    `workload, window_start`, the columns of `within` and `amount`, one row per window and value of `within` in it.
+    `workload, window_start`, the columns of `within` and `amounts`, one row per window and value of `within` in it.
     """
     subject = ["workload", *within]
-    each = (
-        flows.group_by(*subject, "window_start").agg(pl.col(amount).fill_null(0).sum()).sort(*subject, "window_start")
-    )
-    return each.with_columns(pl.col(amount).rolling_sum_by("window_start", TRAILING).over(subject))
+    each = flows.group_by(*subject, "window_start").agg(pl.col(amounts).fill_null(0).sum()).sort("window_start")
+    return each.with_columns(pl.col(amounts).rolling_sum_by("window_start", TRAILING).over(subject))

@@ -21,6 +21,7 @@ from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, KEY, VALUES_SCHEMA, Win
 
 MOST_WINDOWS = 100_000  # of a part: what is weighed at a time
 
+
 class WindowStore:
     """Windows under one directory, `date=YYYY-MM-DD/bucket=NNNNN/TABLE-KEY.parquet`.
 

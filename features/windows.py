@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from features.events import TIME
@@ -10,6 +11,8 @@ from features.events import TIME
 WINDOW = timedelta(minutes=10)
 TRAILING = timedelta(hours=24)
 KEY = ("workload", "window_start")
+_WINDOW_MICROS = int(WINDOW.total_seconds()) * 1_000_000
+_HALF = 1 << 32  # two numbers below it share one of 64 bits
 
 VALUES_SCHEMA = {"workload": pl.String(), "window_start": TIME}
 ITEMS_SCHEMA = VALUES_SCHEMA | {"feature": pl.String(), "item": pl.String(), "count": pl.Int64()}
@@ -55,15 +58,32 @@ def window_start() -> pl.Expr:
     return pl.col("ts").dt.truncate(WINDOW).alias("window_start")
 
 
-def count_items(events: pl.DataFrame, feature: str, item: pl.Expr) -> pl.DataFrame:
+def count_items(events: pl.DataFrame | pl.LazyFrame, feature: str, item: pl.Expr) -> pl.DataFrame:
     """Count the items of a feature per window of events that carry `window_start`; a null item is none."""
     return (
-        events.select(*KEY, item.alias("item"))
+        events.lazy()
+        .select(*KEY, item.alias("item"))
         .drop_nulls()
         .group_by(*KEY, "item")
         .agg(pl.len().cast(pl.Int64).alias("count"))
         .select(*KEY, pl.lit(feature).alias("feature"), "item", "count")
+        .collect(engine="streaming")
     )
+
+
+def in_order(items: pl.DataFrame) -> pl.DataFrame:
+    """Sort items (`ITEMS_SCHEMA`, no nulls) by window, feature and item.
+
+    Texts repeat, and comparing them is most of sorting: each is sorted once, and rows by the places of theirs.
+    """
+    workload, feature, item = (_places(items[name]) for name in ("workload", "feature", "item"))
+    window = items["window_start"].to_physical() // _WINDOW_MICROS
+    by_window, by_item = workload * _HALF + window, feature * _HALF + item
+    return items[np.lexsort((by_item.to_numpy(), by_window.to_numpy()))]
+
+
+def _places(texts: pl.Series) -> pl.Series:
+    return texts.cast(pl.Enum(texts.unique().sort())).to_physical().cast(pl.Int64)
 
 
 def floor_window(moment: datetime) -> datetime:
@@ -74,9 +94,9 @@ def floor_window(moment: datetime) -> datetime:
 
 def merge_windows(parts: list[Windows]) -> Windows:
     """Merge windows extracted apart, of other spans or of other events; of facts the latest wins."""
-    values = pl.concat([part.values for part in parts], how="diagonal").sort(KEY, maintain_order=True)
+    values = pl.concat([part.values for part in parts], how="diagonal")
     return Windows(
-        values.group_by(KEY, maintain_order=True).agg(pl.all().max()),
-        pl.concat([part.items for part in parts]).sort(*KEY, "feature", "item"),
+        values.group_by(KEY).agg(pl.all().max()).sort(KEY),
+        in_order(pl.concat([part.items for part in parts])),
         pl.concat([part.facts for part in parts]).unique("workload", keep="last", maintain_order=True).sort("workload"),
     )

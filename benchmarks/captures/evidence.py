@@ -55,8 +55,7 @@ def beacon_bits(flows: pl.DataFrame) -> dict[Edge, float]:
     """Give the bits against chance of the calls of every edge."""
     found = {}
     for edge, (moments, _) in edges(flows).items():
-        calls = np.rint(moments * 1e6).astype(np.int64)
-        own = 0.0 if is_group(edge[1]) else float(strength(calls, calls).max())
+        own = 0.0 if is_group(edge[1]) else float(strength(moments, moments).max())
         found[edge] = own * (BEACON / INTERNAL_BEACON if is_internal(edge[1]) else 1.0)
     return found
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from benchmarks.captures.evidence import unusual_bits
@@ -84,8 +83,7 @@ def measure(capture: Capture) -> Day:
     bits = pl.Series([score.bits for score in given])
     alerts = {name: count_runs(windows.values.filter(bits >= threshold)) for name, threshold in thresholds.items()}
     own = unusual_bits(windows, trial.judged.flows, detector.normal, detector.channels.trust)
-    calls = {edge: np.rint(moments * 1e6).astype(np.int64) for edge, (moments, _) in edges(trial.judged.flows).items()}
-    steady = {edge: strength(moments, moments[-1:])[0] for edge, moments in calls.items()}
+    steady = {edge: strength(moments, moments[-1:])[0] for edge, (moments, _) in edges(trial.judged.flows).items()}
     beacons = sorted(
         ((edge, float(value), own.get(edge, 0.0)) for edge, value in steady.items() if value >= BEACON),
         key=lambda beacon: -beacon[2],

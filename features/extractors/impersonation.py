@@ -54,7 +54,7 @@ class Impersonation:
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute what is out of place in every window; there is nothing to count, so values are keys alone."""
         flows, said = outbound(events), _said(events)
-        windows = pl.concat([flows.select(KEY), said.select(KEY)]).unique()
+        windows = pl.concat([flows.lazy().select(KEY), said.lazy().select(KEY)]).unique().collect(engine="streaming")
         return Extraction(windows, pl.concat([*_mismatched(flows), *_misnamed(events, flows, said), *_clients(said)]))
 
 
@@ -81,7 +81,8 @@ def _mismatched(flows: pl.DataFrame) -> list[pl.DataFrame]:
 
 def _misnamed(events: pl.DataFrame, flows: pl.DataFrame, said: pl.DataFrame) -> list[pl.DataFrame]:
     own = ["workload", "uid"]
-    destination = flows.select(*own, "destination", "external").unique(own, keep="first", maintain_order=True)
+    destination = flows.select(*own, "destination", "external").join(said, on=own, how="semi")
+    destination = destination.unique(own, keep="first", maintain_order=True)
     said = said.join(destination, on=own, how="left").with_columns(pl.coalesce("destination", "dst_ip"))
     fault = (
         pl.when(pl.col("server_name").is_null())

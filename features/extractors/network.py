@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from features import trailing
-from features.addresses import is_group, mapped
+from features.addresses import is_group
 from features.beacons import strengths
 from features.flows import inbound, outbound
 from features.leases import FAILED
@@ -87,9 +87,9 @@ class Network:
 
     def extract(self, events: pl.DataFrame) -> Extraction:
         """Compute the network features of every window."""
-        flows = outbound(events)
-        values = _volume(flows).join(_served(events), on=KEY, how="full", coalesce=True)
-        items = [*_destinations(flows), count_items(inbound(events), "network.new_client", pl.col("client"))]
+        flows, arrivals = outbound(events), inbound(events)
+        values = _volume(flows).join(_served(arrivals), on=KEY, how="full", coalesce=True)
+        items = [*_destinations(flows), count_items(arrivals, "network.new_client", pl.col("client"))]
         return Extraction(values, pl.concat([*items, *_beacons(flows), _drips(flows)]))
 
 
@@ -103,19 +103,19 @@ def _volume(flows: pl.DataFrame) -> pl.DataFrame:
         pl.len().cast(pl.Float64).alias("network.connections"),
         _size("bytes_out").alias("network.bytes_out"),
         _size("bytes_in").alias("network.bytes_in"),
-        pl.col("bytes_out").filter(outside).fill_null(0).sum().cast(pl.Float64).alias("network.external_bytes_out"),
-        pl.col("duration").filter(outside).max().fill_null(0.0).alias("network.longest"),
+        pl.when(outside).then("bytes_out").sum().cast(pl.Float64).alias("network.external_bytes_out"),
+        pl.when(outside).then("duration").max().fill_null(0.0).alias("network.longest"),
         pl.struct("dst_ip", "dst_port").n_unique().cast(pl.Float64).alias("network.fan_out"),
         pl.col("conn_state").is_in(FAILED).sum().cast(pl.Float64).alias("network.failed"),
     )
 
 
-def _served(events: pl.DataFrame) -> pl.DataFrame:
-    return inbound(events).group_by(KEY).agg(pl.len().cast(pl.Float64).alias("network.served"))
+def _served(arrivals: pl.DataFrame) -> pl.DataFrame:
+    return arrivals.group_by(KEY).agg(pl.len().cast(pl.Float64).alias("network.served"))
 
 
 def _destinations(flows: pl.DataFrame) -> list[pl.DataFrame]:
-    reached = flows.filter(~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null())
+    reached = flows.lazy().filter(~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null())
     port = pl.concat_str("dst_port", pl.lit("/"), "proto")
     return [
         count_items(flows, "network.new_destination", pl.col("destination")),
@@ -125,10 +125,11 @@ def _destinations(flows: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _beacons(flows: pl.DataFrame) -> list[pl.DataFrame]:
-    group = mapped(flows["dst_ip"], "group", is_group, pl.Boolean())
-    inside = flows.join(group, on="dst_ip").filter(~pl.col("group") & ~pl.col("external"))
-    outside = strengths(flows.filter("external")).filter(pl.col("strength") >= BEACON)
-    within = strengths(inside).filter(pl.col("strength") >= INTERNAL_BEACON)
+    calls = flows.select("workload", "edge", "ts", "dst_ip", "external")
+    inside = calls.filter(~pl.col("external"))
+    groups = [address for address in inside["dst_ip"].unique() if is_group(address)]
+    outside = strengths(calls.filter("external")).filter(pl.col("strength") >= BEACON)
+    within = strengths(inside.filter(~pl.col("dst_ip").is_in(groups))).filter(pl.col("strength") >= INTERNAL_BEACON)
     return [
         count_items(outside, "network.beacon", pl.col("edge")),
         count_items(within, "network.internal_beacon", pl.col("edge")),
@@ -139,11 +140,10 @@ def _drips(flows: pl.DataFrame) -> pl.DataFrame:
     """Destinations outside to which a day of small transfers adds up, far more sent than answered."""
     sums = ("destination",)
     out = flows.filter("external").with_columns(pl.col("ts").dt.truncate("1h").alias("item"))
-    day = trailing.distinct(out, within=sums)
-    for amount in ("bytes_out", "bytes_in"):
-        day = day.join(trailing.total(out, amount, within=sums), on=[*KEY, *sums])
-    sent = pl.col("bytes_out") > DRIP_RATIO * pl.col("bytes_in")
-    return count_items(day.filter(sent, pl.col("distinct") >= DRIP_HOURS), "network.drip", pl.col("destination"))
+    often = trailing.distinct(out, within=sums).filter(pl.col("distinct") >= DRIP_HOURS)
+    day = trailing.total(out, ("bytes_out", "bytes_in"), within=sums)
+    drips = day.filter(pl.col("bytes_out") > DRIP_RATIO * pl.col("bytes_in")).join(often, on=[*KEY, *sums])
+    return count_items(drips, "network.drip", pl.col("destination"))
 
 
 extractor = Network()

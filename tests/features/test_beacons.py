@@ -1,25 +1,56 @@
 """Regular calls are told from irregular ones, in spite of jitter, missed check-ins and several connections each."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from features.beacons import GAPS, strength, strengths
+from features import beacons
+from features.beacons import DEAD_TIMES, GAPS, TRIES, strength, strengths
 from features.events import TIME
 from features.windows import window_start
 
 DAY = 86_400.0
+START = datetime(2026, 9, 14, tzinfo=UTC)
+
+# in seconds: bursts, check-ins, and pauses about as long as a dead time and as the day that is looked at
+STEPS = (0.0, 0.000_001, 4.0, 5.0, 10.0, 10.000_001, 60.0, 61.5, 900.0, 7200.0, DAY - 60.0, DAY)
+edge_times = st.lists(st.sampled_from(STEPS), min_size=1, max_size=70).map(
+    lambda steps: [
+        START + timedelta(microseconds=int(moment)) for moment in np.cumsum(np.rint(np.multiply(steps, 1e6)))
+    ]
+)
 
 
 def times(period: float, jitter: float, count: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return micros(np.cumsum(period * (1 + rng.uniform(-jitter, jitter, count))))
+    return np.cumsum(period * (1 + rng.uniform(-jitter, jitter, count)))
 
 
-def micros(seconds: np.ndarray) -> np.ndarray:
-    return np.round(seconds * 1e6).astype(np.int64)
+def strength_by_definition(times: list[datetime], at: datetime) -> float:
+    """Walk the calls up to a moment, one by one, and look at each view of their latest gaps."""
+    best = 0.0
+    for dead in (timedelta(seconds=seconds) for seconds in DEAD_TIMES):
+        calls: list[datetime] = []
+        for moment in times:
+            if moment <= at and (not calls or moment - calls[-1] >= dead):
+                calls.append(moment)
+        for width in GAPS:
+            if len(calls) > width and (at - calls[-1 - width]).total_seconds() <= DAY:
+                gaps = sorted(after - before - dead for before, after in pairwise(calls[-1 - width :]))
+                near, far = gaps[width // 4 - 1], gaps[3 * width // 4 - 1]
+                if near > timedelta():
+                    best = max(best, bits_of_ratio(far / near, width))
+    return max(best - np.log2(TRIES), 0.0)
+
+
+def bits_of_ratio(ratio: float, width: int) -> float:
+    ratios, chance = beacons._RATIOS, beacons._chance(width)
+    return float(np.interp(np.log(max(ratio - 1, ratios[0])), np.log(ratios), chance, right=0.0))
 
 
 @pytest.mark.parametrize("period", [10.0, 60.0, 900.0])
@@ -45,7 +76,7 @@ def test_chance_reaches_a_score_no_more_often_than_the_score_says() -> None:
         rng = np.random.default_rng(5)
         found = []
         for _ in range(400):
-            calls = micros(np.cumsum(rng.exponential(1 / rate, 60)))
+            calls = np.cumsum(rng.exponential(1 / rate, 60))
             found.append(strength(calls, calls[-1:])[0])
         assert np.mean(np.array(found) >= 4) <= 2**-4 + 0.02
         assert np.mean(np.array(found) >= 8) <= 2**-8 + 0.01
@@ -61,7 +92,7 @@ def test_missed_check_ins_do_not_hide_a_beacon() -> None:
 
 def test_a_check_in_may_be_several_connections() -> None:
     """Three connections within two seconds of each check-in are one call."""
-    calls = np.sort(np.concatenate([times(60.0, 0.1, 60, seed=4) + delay for delay in (0, 400_000, 1_900_000)]))
+    calls = np.sort(np.concatenate([times(60.0, 0.1, 60, seed=4) + delay for delay in (0.0, 0.4, 1.9)]))
 
     assert strength(calls, calls[-1:])[0] > 30
 
@@ -73,23 +104,20 @@ def test_nothing_after_a_moment_is_seen_and_nothing_older_than_a_day() -> None:
     early = strength(calls, calls[30:31])
     assert early == strength(calls[:31], calls[30:31])
     assert strength(calls, calls[GAPS[0] - 1 : GAPS[0]]) == 0
-    slow = micros(7 * 3600.0 * np.arange(20))
-    assert strength(slow, slow[-1:]) == 0
-    none = np.zeros(50, dtype=np.int64)
-    assert strength(none, none[:1]) == 0
-    assert len(strength(none[:0], none[:0])) == 0
+    assert strength(7 * 3600.0 * np.arange(20), np.array([7 * 3600.0 * 19])) == 0
+    assert strength(np.zeros(50), np.zeros(1)) == 0
+    assert len(strength(np.zeros(0), np.zeros(0))) == 0
 
 
 def test_every_edge_is_judged_by_its_own_calls() -> None:
     """Of two edges of one workload the even one is strong, the uneven one not, once for each window."""
-    start = datetime(2026, 9, 14, tzinfo=UTC)
     uneven = np.sort(np.random.default_rng(7).uniform(0, 6000, 100))
     flows = pl.DataFrame(
         {
             "workload": "docker:shop/api",
             "edge": ["even:443"] * 100 + ["uneven:443"] * 100,
             "ts": pl.Series(
-                [start + timedelta(seconds=float(second)) for second in [*(60.0 * np.arange(100)), *uneven]], dtype=TIME
+                [START + timedelta(seconds=float(second)) for second in [*(60.0 * np.arange(100)), *uneven]], dtype=TIME
             ),
         }
     ).with_columns(window_start())
@@ -101,3 +129,21 @@ def test_every_edge_is_judged_by_its_own_calls() -> None:
     assert strong["even:443"] > 100
     assert strong["uneven:443"] < 12
     assert set(last["len"]) == {10}
+
+
+@settings(max_examples=50)
+@given(st.lists(edge_times, max_size=4))
+def test_all_edges_at_once_are_judged_as_the_definition_judges_each(fleet: list[list[datetime]]) -> None:
+    """At the last call of every edge in every window the bits are those of its own calls."""
+    calls = [(f"e{edge}", moment) for edge, times in enumerate(fleet) for moment in times]
+    flows = pl.DataFrame(calls, schema={"edge": pl.String, "ts": TIME}, orient="row").with_columns(
+        window_start(), pl.lit("docker:shop/api").alias("workload")
+    )
+
+    found = strengths(flows.sample(fraction=1.0, shuffle=True, seed=1)).sort("edge", "window_start")
+
+    last = flows.filter(pl.len().over("edge") > GAPS[0]).group_by("edge", "window_start").agg(pl.col("ts").max())
+    last = last.sort("edge", "window_start")
+    expected = [strength_by_definition(fleet[int(edge[1:])], at) for edge, at in last.select("edge", "ts").iter_rows()]
+    assert found.select("edge", "window_start").rows() == last.select("edge", "window_start").rows()
+    assert found["strength"].to_list() == pytest.approx(expected, rel=1e-9)

@@ -48,7 +48,7 @@ def test_items_of_the_day_are_counted_once(rows: list[tuple[str, int, str, int]]
 @given(met)
 def test_amounts_of_the_day_are_summed(rows: list[tuple[str, int, str, int]]) -> None:
     """The sum is that of the day up to the window, of each item apart."""
-    found = trailing.total(frame(rows), "sent", within=("item",))
+    found = trailing.total(frame(rows), ("sent",), within=("item",))
 
     for workload, item, moment, total in found.select("workload", "item", "window_start", "sent").iter_rows():
         assert total == sum(row[3] for row in in_its_day(rows, workload, moment) if row[2] == item)
