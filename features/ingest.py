@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 import polars_hash as plh
 
-from features.documents import JsonDocuments, Malformed, decode_line
+from features.documents import Malformed
 from features.envelopes import unwrap
 from features.events import conform, frame
+from features.lines import Lines
 from features.protocols import Record, RecordError, Row, Source, sources
 from features.records import RecordFile, expand
 from features.runs import Columnar, Run, Runs, Told
@@ -141,10 +142,10 @@ class _Router:
         """How many more events, or rejects, this batch may hold."""
         return self._most - max(len(self._rows) + len(self.runs), len(self._rejects))
 
-    def take_run(self, pieces: Sequence[bytes], at: int) -> Run | None:
+    def take_run(self, lines: Lines, at: int) -> Run | None:
         """Make a run of lines that are alike, if their source reads such together."""
         latest = self._latest
-        return self.runs.find(latest, pieces, at, self.room) if isinstance(latest, Columnar) else None
+        return self.runs.find(latest, lines, at, self.room) if isinstance(latest, Columnar) else None
 
     def batch(self, read_bytes: int) -> Batch:
         """Give out what was gathered and begin anew."""
@@ -160,12 +161,8 @@ class _Router:
 
     def _told(self, told: Told) -> pl.DataFrame:
         """Complete the events of runs, and take the lines that did not fit one by one."""
-        for line, piece in told.left:
-            if (record := decode_line(piece)) is not None:
-                self._parse(line, told.source, record)
-            else:
-                for _, outcome in JsonDocuments().feed(line, piece):
-                    self.take(line, outcome)
+        for line, record in told.left:
+            self._parse(line, told.source, record)
         events = told.events.with_columns(
             source=pl.lit(told.source.name),
             host=pl.lit(self._host, pl.String),

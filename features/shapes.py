@@ -1,8 +1,7 @@
 """Records of one shape, many at a time: logs that come by the million are spared a Python row for each record."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
@@ -10,16 +9,14 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from features.documents import UNREADABLE, decode_line
 from features.fields import LARGEST, LATEST, address_or_none, moment
+from features.lines import Lines
 from features.protocols import RecordError
 
 _BRACE = ord("{")
-# The decoder skips a field that no shape names without looking closely: numbers that no double holds, and bytes that
-# are no UTF-8, would pass here and be refused where every field is decoded.
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"^{_OCTET}(?:\.{_OCTET}){{3}}$"  # written so, an address is canonical already
-_DIGITS_IN_A_ROW = 19
-_EXPONENT = r"[0-9.][eE]\+?[0-9]+[,\]}\s]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +79,30 @@ class Shape:
         record = msgspec.defstruct(
             "Record", [*required, *optional], rename={short: name for name, short in names.items()}, gc=False
         )
-        self._decode = msgspec.json.Decoder(record).decode
+        self._decoder = msgspec.json.Decoder(record)
         self._columns = {name: attrgetter(names[name]) for name, field in fields.items() if field.dtype is not None}
 
-    def run(self, pieces: Sequence[bytes], start: int, most: int) -> list[msgspec.Struct]:
-        """Decode pieces from `start` on, at most so many, up to the first that is not of this shape."""
-        decode, found = self._decode, []
-        try:
-            for piece in islice(pieces, start, start + most):
-                if piece[0] != _BRACE:
-                    break
-                found.append(decode(piece))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-        return found
+    def run(self, lines: Lines, start: int, stop: int) -> Sequence[msgspec.Struct]:
+        """Decode lines from `start` on, up to the first that is not of this shape and at most to `stop`."""
+        if lines.are_objects and lines.decode_alike:
+            try:
+                records = self._decoder.decode_lines(lines.text(start, stop))
+            except UNREADABLE:
+                pass
+            else:
+                if len(records) == stop - start:
+                    return records
+        return list(self._one_by_one(lines, start, stop))
+
+    def _one_by_one(self, lines: Lines, start: int, stop: int) -> Iterator[msgspec.Struct]:
+        for position in range(start, stop):
+            line = lines[position]
+            if line[0] != _BRACE or not (lines.decode_alike or decode_line(line) is not None):
+                return
+            try:
+                yield self._decoder.decode(line)
+            except UNREADABLE:
+                return
 
     def frame(self, records: Sequence[msgspec.Struct]) -> pl.DataFrame:
         """Put decoded records into columns."""
@@ -107,22 +114,6 @@ class Shape:
     def _column(self, name: str, values: list[Any]) -> pl.Series:
         field = self.fields[name]
         return _micros(values).alias(name) if field is TIME else pl.Series(name, values, field.dtype, strict=True)
-
-
-def decodes_alike(text: bytes) -> bool:
-    """Say whether a decoder that skips fields accepts no document in a text which one that reads them all refuses."""
-    try:
-        whole = text.decode()
-    except UnicodeDecodeError:
-        return False
-    return not (_has_long_number(text) or pl.Series([whole]).str.contains(_EXPONENT).item())
-
-
-def _has_long_number(text: bytes) -> bool:
-    """Find numbers that no double holds by looking at every 16th byte: of 309 digits, 19 are met in a row."""
-    looks = np.frombuffer(text, np.uint8)[::16]
-    others = np.flatnonzero((looks < ord("0")) | (looks > ord("9")))
-    return bool(np.diff(others, prepend=-1, append=len(looks)).max() >= _DIGITS_IN_A_ROW)
 
 
 def canonical(column: pl.Series) -> pl.Series:
