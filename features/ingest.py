@@ -18,6 +18,7 @@ from features.runs import Columnar, Run, Runs, Told
 _DEEPEST_ENVELOPE = 4
 _SHOWN_KEYS = 8
 _BATCH_BYTES = 64 * 2**20  # of text: few records may be large ones
+_NOTHING = frame([]).with_columns(line=pl.lit(None, pl.Int64))
 
 
 class IngestError(Exception):
@@ -149,14 +150,13 @@ class _Router:
 
     def batch(self, read_bytes: int) -> Batch:
         """Give out what was gathered and begin anew."""
-        together = [self._told(told) for told in self.runs.release()]
-        rows = frame(self._rows).with_columns(pl.Series("line", self._lines, pl.Int64))
-        events = pl.concat([rows, *together])
-        rejects = self._rejects
+        together = [self._told(told) for told in self.runs.release()]  # before the rows, to which it may add
+        rows = [frame(self._rows).with_columns(pl.Series("line", self._lines, pl.Int64))] if self._rows else []
+        events, rejects = pl.concat([*rows, *together] or [_NOTHING]), self._rejects
         self._rows, self._lines, self._rejects = [], [], []
-        if together:
+        if not events["line"].is_sorted():
             events = events.sort("line", maintain_order=True)
-            rejects.sort(key=lambda reject: reject.line)
+        rejects.sort(key=lambda reject: reject.line)
         return Batch(_identified(events.drop("line")), rejects, read_bytes, self._path)
 
     def _told(self, told: Told) -> pl.DataFrame:

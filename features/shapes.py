@@ -118,9 +118,9 @@ class Shape:
 
 def canonical(column: pl.Series) -> pl.Series:
     """Write addresses in their canonical form; null where there is none."""
-    if column.str.contains(_IPV4).all():
-        return column
     distinct = column.drop_nulls().unique()
+    if distinct.str.contains(_IPV4).all():
+        return column
     return column.replace_strict(
         distinct, [address_or_none(value) for value in distinct], default=None, return_dtype=pl.String()
     )
