@@ -15,7 +15,7 @@ from features.protocols import Record, Source
 from features.shapes import Shape
 
 _LONGEST_PAUSE = 1024
-_SOON = 1024  # records: in a whole batch of them, each would have left the processor's cache before it is put in columns
+_SOON = 4096  # records: in a whole batch of them, each would have left the processor's cache before it is put in columns
 
 
 @runtime_checkable
