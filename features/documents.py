@@ -15,7 +15,9 @@ DEEPEST = 128
 BLANK = b" \t\r\n\x00\x1e"  # crashes leave zero bytes, RFC 7464 puts a record separator before each document
 
 UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-_decode = msgspec.json.Decoder(float_hook=float).decode  # a number beyond a double is infinite, and refused where it matters
+_decode = msgspec.json.Decoder(
+    float_hook=float
+).decode  # a number beyond a double is infinite, and refused where it matters
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
 _QUOTE = ord('"')
 _PARTNER = {ord("}"): ord("{"), ord("]"): ord("[")}

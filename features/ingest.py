@@ -14,6 +14,7 @@ from features.lines import Lines
 from features.protocols import Record, RecordError, Row, Source, sources
 from features.records import RecordFile, expand
 from features.runs import Columnar, Run, Runs, Told
+from features.zeek_tsv import ZeekTable
 
 _DEEPEST_ENVELOPE = 4
 _SHOWN_KEYS = 8
@@ -143,10 +144,10 @@ class _Router:
         """How many more events, or rejects, this batch may hold."""
         return self._most - max(len(self._rows) + len(self.runs), len(self._rejects))
 
-    def take_run(self, lines: Lines, at: int) -> Run | None:
+    def take_run(self, lines: Lines, at: int, table: ZeekTable) -> Run | None:
         """Make a run of lines that are alike, if their source reads such together."""
         latest = self._latest
-        return self.runs.find(latest, lines, at, self.room) if isinstance(latest, Columnar) else None
+        return self.runs.find(latest, lines, at, self.room, table) if isinstance(latest, Columnar) else None
 
     def batch(self, read_bytes: int) -> Batch:
         """Give out what was gathered and begin anew."""
@@ -161,8 +162,11 @@ class _Router:
 
     def _told(self, told: Told) -> pl.DataFrame:
         """Complete the events of runs, and take the lines that did not fit one by one."""
-        for line, record in told.left:
-            self._parse(line, told.source, record)
+        for line, outcome in told.left:
+            if isinstance(outcome, Malformed):
+                self._reject(line, outcome.reason, outcome.text)
+            else:
+                self._parse(line, told.source, outcome)
         events = told.events.with_columns(
             source=pl.lit(told.source.name),
             host=pl.lit(self._host, pl.String),

@@ -62,8 +62,11 @@ class Lines:
 
         What it skips it does not look at closely: it passes bytes that are no UTF-8, and numbers of too many digits.
         """
-        if np.diff(self._edges).max() > _LONGEST_NUMBER:
-            return False
+        return self.is_utf8 and bool(np.diff(self._edges).max() <= _LONGEST_NUMBER)
+
+    @cached_property
+    def is_utf8(self) -> bool:
+        """Whether all of it is."""
         try:
             return self._text.isascii() or bool(self._text.decode())
         except UnicodeDecodeError:

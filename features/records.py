@@ -31,7 +31,7 @@ _BRACE = ord("{")
 _BLOCK = 1 << 19
 
 Taken = tuple[int, Record | Malformed | Run]
-TakeRun = Callable[[Lines, int], Run | None]
+TakeRun = Callable[[Lines, int, ZeekTable], Run | None]
 
 
 class RecordFile:
@@ -116,12 +116,13 @@ class RecordReader:
         blocks
             Lines, their ends included; a piece without an end is continued by the next.
         take_run
-            Makes one of as many lines as it can, from a position on; not asked while a document is underway.
+            Makes one of as many lines as it can, from a position on, given the table that rows there would be of;
+            not asked while a document is underway.
         """
         for lines in blocks:
             at = 0
             while at < len(lines):
-                run = take_run(lines, at) if self._begins_line and not self._documents.underway else None
+                run = take_run(lines, at, self._table) if self._begins_line and not self._documents.underway else None
                 if run is None:
                     yield from self._take(lines[at])
                     at += 1
@@ -151,7 +152,7 @@ class RecordReader:
 
     def _tabular(self, piece: bytes) -> Iterator[Outcome]:
         if is_header(piece):
-            self._table.header(piece)
+            self._table = self._table.under(piece)
         elif piece.strip(BLANK):
             yield self.line, self._table.row(piece, last=not piece.endswith(b"\n"))
 

@@ -1,43 +1,48 @@
 """Runs of lines that are alike: found while a file is read, and turned into events together."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import msgspec
 import numpy as np
 import polars as pl
 
-from features.documents import decode_line
+from features.documents import Malformed
+from features.json_columns import JsonColumns, json_columns
 from features.lines import Lines
 from features.protocols import Record, Source
 from features.shapes import Shape
+from features.zeek_columns import ZeekColumns, zeek_columns
+from features.zeek_tsv import ZeekTable
 
 _LONGEST_PAUSE = 1024
-_SOON = 4096  # records: in a whole batch of them, each would have left the processor's cache before it is put in columns
 
 
 @runtime_checkable
 class Columnar(Source, Protocol):
     """A source that also reads many records at a time.
 
-    A record that decodes to one of its shapes and fits must be recognised by the source, and give the row that
-    `parse` makes of it.
+    A record that is of one of its shapes and fits must be recognised by the source, and give the row that `parse`
+    makes of it.
     """
 
     @property
     def shapes(self) -> Sequence[Shape]:
         """Shapes of the records that come in numbers."""
 
+    @property
+    def tables(self) -> Mapping[str, Shape]:
+        """Shapes of the rows of Zeek's tab-separated form, by the path that their header names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Lines that follow each other and decode to one shape, from a position in `lines` on."""
+    """Lines that follow each other and are of one shape, from a position in `lines` on, as their reader took them."""
 
     source: Columnar
-    shape: Shape
-    records: Sequence[msgspec.Struct]
+    reader: JsonColumns | ZeekColumns
+    records: Any
     lines: Lines
     start: int
 
@@ -50,47 +55,55 @@ class Told(NamedTuple):
 
     source: Columnar
     events: pl.DataFrame
-    left: list[tuple[int, Record]]
+    left: list[tuple[int, Record | Malformed]]
+
+
+class _Place(NamedTuple):
+    """Where the lines of a run stand, from the number of the first on."""
+
+    line: int
+    lines: Lines
+    start: int
+    reader: JsonColumns | ZeekColumns
 
 
 @dataclass(slots=True)
 class _Held:
-    """Runs of one shape, and their records in columns."""
+    """Runs of one shape. Their records wait to be put in columns, some together."""
 
     source: Columnar
     shape: Shape
-    runs: list[tuple[int, Run]] = field(default_factory=list)
-    records: list[msgspec.Struct] = field(default_factory=list)
+    places: list[_Place] = field(default_factory=list)
+    numbers: list[range] = field(default_factory=list)
+    waiting: list[Any] = field(default_factory=list)
     frames: list[pl.DataFrame] = field(default_factory=list)
-    height: int = 0
 
     def add(self, line: int, run: Run) -> None:
-        self.runs.append((line, run))
-        self.records += run.records
-        self.height += len(run)
-        if len(self.records) >= _SOON:
+        """Keep a run whose first line has this number."""
+        if self.places and self.places[-1].reader is not run.reader:
+            self._frame()
+        self.places.append(_Place(line, run.lines, run.start, run.reader))
+        self.numbers.append(range(line, line + len(run)))
+        self.waiting.append(run.records)
+        if sum(map(len, self.waiting)) >= run.reader.together:
             self._frame()
 
     def _frame(self) -> None:
-        self.frames.append(self.shape.frame(self.records))
-        self.records = []
+        if self.waiting:
+            self.frames.append(self.places[-1].reader.frame(self.waiting))
+            self.waiting = []
 
     def tell(self) -> Told:
+        """Turn all into events."""
         self._frame()
-        events = self.shape.events(pl.concat(self.frames, rechunk=True))
-        numbers = np.concatenate([np.arange(line, line + len(run)) for line, run in self.runs])
-        events = events.with_columns(pl.Series("line", numbers, pl.Int64))
+        numbers = pl.Series("line", np.concatenate(self.numbers), pl.Int64)
+        events = self.shape.events(pl.concat(self.frames, rechunk=True)).with_columns(numbers)
         misfits = events.filter(~pl.col("fits"))["line"].to_list()
-        return Told(self.source, events.filter("fits"), list(self._alone(misfits)))
+        return Told(self.source, events.filter("fits"), [(number, self._alone(number)) for number in misfits])
 
-    def _alone(self, numbers: list[int]) -> Iterator[tuple[int, Record]]:
-        """Decode lines in full."""
-        firsts = [line for line, _ in self.runs]
-        for number in numbers:
-            line, run = self.runs[bisect_right(firsts, number) - 1]
-            record = decode_line(run.lines[run.start + number - line])
-            assert record is not None, f"line {number} decoded before"
-            yield number, record
+    def _alone(self, number: int) -> Record | Malformed:
+        place = self.places[bisect_right(self.places, number, key=lambda place: place.line) - 1]
+        return place.reader.alone(place.lines[place.start + number - place.line])
 
 
 class Runs:
@@ -98,15 +111,16 @@ class Runs:
 
     def __init__(self) -> None:
         self._held: dict[Shape, _Held] = {}
-        self._latest: Shape | None = None
+        self._latest: JsonColumns | ZeekColumns | None = None
         self._ahead = 1
         self._pause = self._waiting = 0
+        self._height = 0
 
     def __len__(self) -> int:
-        return sum(held.height for held in self._held.values())
+        return self._height
 
-    def find(self, source: Columnar, lines: Lines, at: int, most: int) -> Run | None:
-        """Decode as many lines as are of one shape, at most so many; None if the first is of none.
+    def find(self, source: Columnar, lines: Lines, at: int, most: int, table: ZeekTable) -> Run | None:
+        """Make a run of as many lines as are of one shape, at most so many; None if the first is of none.
 
         It is tried with about as many as were alike the last time. After a line of no shape the next are not tried,
         the more of them the longer it has been so: trying costs.
@@ -115,19 +129,29 @@ class Runs:
             self._waiting -= 1
             return None
         stop = min(at + most, at + self._ahead, len(lines))
-        for shape in sorted(source.shapes, key=lambda shape: shape is not self._latest):
-            if records := shape.run(lines, at, stop):
-                self._latest, self._pause = shape, 0
-                self._ahead = max(self._ahead, 2 * len(records)) if at + len(records) == stop else len(records)
-                return Run(source, shape, records, lines, at)
+        for reader in sorted(_readers(source, table), key=lambda reader: reader is not self._latest):
+            records = reader.run(lines, at, stop)
+            if count := len(records):
+                self._latest, self._pause = reader, 0
+                self._ahead = max(self._ahead, 2 * count) if at + count == stop else count
+                return Run(source, reader, records, lines, at)
         self._waiting, self._pause = self._pause, min(2 * self._pause + 1, _LONGEST_PAUSE)
         return None
 
     def hold(self, line: int, run: Run) -> None:
         """Keep a run whose first line has this number."""
-        self._held.setdefault(run.shape, _Held(run.source, run.shape)).add(line, run)
+        self._height += len(run)
+        self._held.setdefault(run.reader.shape, _Held(run.source, run.reader.shape)).add(line, run)
 
     def release(self) -> Iterator[Told]:
         """Give out what was held, as events."""
-        taken, self._held = self._held, {}
+        taken, self._held, self._height = self._held, {}, 0
         return (held.tell() for held in taken.values())
+
+
+def _readers(source: Columnar, table: ZeekTable) -> list[JsonColumns | ZeekColumns]:
+    readers: list[JsonColumns | ZeekColumns] = [json_columns(shape) for shape in source.shapes]
+    shape = source.tables.get(table.path or "")
+    if shape is not None and (rows := zeek_columns(table, shape)) is not None:
+        readers.append(rows)
+    return readers

@@ -1,11 +1,11 @@
 """Zeek's conn, dns, ssl and http logs, as JSON in its spellings or as rows of its tab-separated form."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from features.fields import address, mapping, moment, number, port, strings, text, whole
 from features.protocols import Record, RecordError, Row
 from features.shapes import Shape
-from features.zeek_shapes import SHAPES
+from features.zeek_shapes import SHAPES, TABLES
 
 _LARGEST_STATUS = 2**31 - 1
 _CONNECTION = ("orig_h", "orig_p", "resp_h", "resp_p")
@@ -25,6 +25,7 @@ class Zeek:
 
     name = "zeek"
     shapes: Sequence[Shape] = SHAPES
+    tables: Mapping[str, Shape] = TABLES
 
     def recognises(self, record: Record) -> bool:
         """Say from the keys whether Zeek wrote this."""

@@ -3,16 +3,14 @@
 import json
 from pathlib import Path
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
 
-from features.ingest import Batch, read_events
 from features.protocols import sources
 from features.records import RecordFile
 from features.runs import Columnar, Run, Runs
+from tests.one_by_one import assert_alike
 
 SAMPLES = Path(__file__).parent / "samples"
 ENDS = {"id.orig_h": "10.0.0.1", "id.orig_p": 40_000, "id.resp_h": "2001:db8::1", "id.resp_p": 53, "proto": "udp"}
@@ -56,25 +54,6 @@ lines = st.one_of(
 )
 
 
-def read(path: Path, batch_rows: int = 50_000) -> Batch:
-    batches = list(read_events([path], host="n1", batch_rows=batch_rows))
-    rejects = [reject for batch in batches for reject in batch.rejects]
-    return Batch(pl.concat(batch.events for batch in batches), rejects, sum(b.read_bytes for b in batches), str(path))
-
-
-def one_by_one(path: Path, batch_rows: int = 50_000) -> Batch:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Runs, "find", lambda *_: None)
-        return read(path, batch_rows)
-
-
-def assert_alike(path: Path, batch_rows: int = 50_000) -> None:
-    together, apart = read(path, batch_rows), one_by_one(path)
-    assert_frame_equal(together.events, apart.events)
-    assert together.rejects == apart.rejects
-    assert together.read_bytes == apart.read_bytes
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(
     st.lists(lines, max_size=12), st.sampled_from([b"\n", b"\r\n"]), st.sampled_from([b"", b"\n"]), st.integers(1, 5)
@@ -112,6 +91,9 @@ def test_common_logs_are_taken_together(log: dict[str, object], spelling: str, t
     runs, zeek = Runs(), sources()["zeek"]
     assert isinstance(zeek, Columnar)
 
-    outcomes = [outcome for _, outcome in RecordFile(path).read(lambda lines, at: runs.find(zeek, lines, at, 1000))]
+    outcomes = [
+        outcome
+        for _, outcome in RecordFile(path).read(lambda lines, at, table: runs.find(zeek, lines, at, 1000, table))
+    ]
 
     assert sum(len(outcome) for outcome in outcomes if isinstance(outcome, Run)) == 50
