@@ -20,7 +20,6 @@ _NOT_TEXT = {
     b"\x28\xb5\x2f\xfd": "compressed by zstd: decompress it first",
     b"\xfd7zX": "compressed by xz: decompress it first",
     b"BZh": "compressed by bzip2: decompress it first",
-    b"PAR1": "a Parquet file, not telemetry as its source writes it",
     b"\xd4\xc3\xb2\xa1": "a packet capture: let Zeek read it first",
     b"\x0a\x0d\x0d\x0a": "a packet capture: let Zeek read it first",
 }

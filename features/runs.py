@@ -1,7 +1,7 @@
 """Runs of lines that are alike: found while a file is read, and turned into events together."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -33,7 +33,10 @@ class Columnar(Source, Protocol):
 
     @property
     def tables(self) -> Mapping[str, Shape]:
-        """Shapes of the rows of Zeek's tab-separated form, by the path that their header names."""
+        """Shapes of rows, by the name of their log: the path in a header of Zeek's tab-separated form."""
+
+    def log_of(self, fields: Collection[str]) -> str | None:
+        """Tell the log of rows that do not name it by their fields."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 
 from features.documents import Malformed
+from features.field_frames import shaped
 from features.lines import Lines
 from features.protocols import Record
-from features.shapes import NEEDED_TRUTH, TEXTS, TIME, Field, Shape, micros
+from features.shapes import NEEDED_TRUTH, TEXTS, Field, Shape
 from features.zeek_tsv import FRACTIONS, WHOLE, ZeekTable, is_collection
 
 _TEXT = pl.String()
@@ -84,24 +85,21 @@ class ZeekColumns:
     def frame(self, runs: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Put the rows of runs into the columns of the shape; one that it does not fit has the time -1."""
         read = pl.concat(runs)
-        limits = {name: field.largest for name, field in self.shape.columns.items() if name in read.columns}
-        fits = [pl.col(name).is_between(0, most) for name, most in limits.items() if most is not None]
-        fits += [~pl.col(name).str.contains("\\x", literal=True) for name in self._texts]  # of an escape
-        return read.with_columns(micros(read["ts"])).select(
-            pl.when(pl.all_horizontal(fit.fill_null(value=True) for fit in fits)).then("ts").otherwise(-1).alias("ts"),
-            *(self._column(name, field) for name, field in self.shape.columns.items() if field is not TIME),
+        escaped = [pl.col(name).str.contains("\\x", literal=True) for name in self._texts]
+        return shaped(
+            read.with_columns(pl.when(~pl.any_horizontal(*escaped, pl.lit(value=False))).then("ts")).with_columns(
+                *((pl.col(name) == "T") for name in self._of(NEEDED_TRUTH)),
+                *(self._elements(pl.col(name)) for name in self._of(TEXTS)),
+            ),
+            self.shape,
         )
 
-    def _column(self, name: str, field: Field) -> pl.Expr:
-        if name not in self._dtypes:
-            return pl.lit(None, field.dtype).alias(name)
-        column = pl.col(name)
-        if field is NEEDED_TRUTH:
-            return column == "T"
-        if field is TEXTS:
-            elements = column.str.split(self._table.set_separator)
-            return elements.list.eval(pl.element().filter(pl.element() != self._table.unset))
-        return column if field.dtype is None else column.cast(field.dtype, strict=False)
+    def _of(self, field: Field) -> list[str]:
+        return [name for name, held in self.shape.columns.items() if held is field and name in self._dtypes]
+
+    def _elements(self, column: pl.Expr) -> pl.Expr:
+        elements = column.str.split(self._table.set_separator)
+        return elements.list.eval(pl.element().filter(pl.element() != self._table.unset))
 
 
 @lru_cache(maxsize=64)

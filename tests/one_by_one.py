@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from features.ingest import Batch, read_events
+from features.ingest import read_events
+from features.routing import Batch
 from features.runs import Runs
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from features.ingest import Batch, Reject, read_events
+from features.ingest import read_events
 from features.lake import APPLICATION, NETWORK, SYSTEM, Lake
+from features.routing import Batch, Reject
 from service.jobs.progress import Progress, silent
 from service.wiring import Home
 
