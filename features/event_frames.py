@@ -31,7 +31,8 @@ def checked(frame: pl.DataFrame, sources: Collection[str]) -> tuple[pl.DataFrame
     """
     columns = {name: dtype for name, dtype in EVENT_SCHEMA.items() if name in frame.columns}
     cast = frame.select(_cast(frame, name, dtype) for name, dtype in columns.items())
-    lost = [(name, cast[name].is_null() & frame[name].is_not_null()) for name in columns if name in cast.columns]
+    converted = [name for name, dtype in columns.items() if frame.schema[name] != dtype]
+    lost = [(name, cast[name].is_null() & frame[name].is_not_null()) for name in converted]
     time = cast["ts"].to_physical()
     faults = [
         ("ts is missing, or outside 1970 to 2099", ~time.is_between(0, LATEST, closed="left").fill_null(value=False)),

@@ -57,12 +57,17 @@ class Router:
 
     def __init__(self, only: Source | None, host: str | None, name: str, path: str, most: int = 0) -> None:
         self._only, self._host, self._name, self._path, self._most = only, host, name, path, most
-        self._latest: Source | None = only
+        self._remember(only)
         self.runs = Runs()
         self._frames: list[pl.DataFrame] = []
         self._rows: list[Row] = []
         self._lines: list[int] = []
         self._rejects: list[Reject] = []
+
+    def _remember(self, source: Source | None) -> None:
+        self._latest = source
+        # here and not for each line: to look at a protocol costs as much as to decode a record
+        self._columnar = source if isinstance(source, Columnar) else None
 
     @property
     def room(self) -> int:
@@ -71,8 +76,8 @@ class Router:
 
     def take_run(self, lines: Lines, at: int, table: ZeekTable) -> Run | None:
         """Make a run of lines that are alike, if their source reads such together."""
-        latest = self._latest
-        return self.runs.find(latest, lines, at, self.room, table) if isinstance(latest, Columnar) else None
+        source = self._columnar
+        return None if source is None else self.runs.find(source, lines, at, self.room, table)
 
     def batch(self, read_bytes: int) -> Batch:
         """Give out what was gathered and begin anew."""
@@ -157,7 +162,7 @@ class Router:
             return None
         for candidate in sources().values():
             if candidate.recognises(record):
-                self._latest = candidate
+                self._remember(candidate)
                 return candidate
         return None
 

@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from features.events import EVENT_SCHEMA
+from features.ingest import read_events
 from features.protocols import sources
 from features.records import RecordFile
 from features.runs import Columnar, Run, Runs
@@ -97,3 +100,42 @@ def test_common_logs_are_taken_together(log: dict[str, object], spelling: str, t
     ]
 
     assert sum(len(outcome) for outcome in outcomes if isinstance(outcome, Run)) == 50
+
+
+@pytest.mark.parametrize(
+    "bad", ["{", "hello", '{"ts":1,"uid":"C1","conn_state":"SF"}', "1\tC1\tx", "1\tC1\tx\ty\tSF\tmany"]
+)
+@pytest.mark.parametrize("form", ["json", "table"])
+def test_bad_line_costs_itself_among_thousands(form: str, bad: str, tmp_path: Path) -> None:
+    """Readers of whole files fail on one bad line, or make a row of nothing of it; here it is set aside."""
+    fields = ["ts", "uid", "id.orig_h", "id.resp_h", "conn_state", "orig_bytes"]
+    rows = [[1_757_800_000 + n, f"C{n}", "10.0.0.1", "10.0.0.2", "SF", n] for n in range(5000)]
+    head = ["#path\tconn", "\t".join(["#fields", *fields]), "#types\ttime\tstring\taddr\taddr\tstring\tcount"]
+    good = ["\t".join(map(str, row)) for row in rows]
+    if form == "json":
+        head, good = [], [json.dumps(dict(zip(fields, row, strict=True))) for row in rows]
+    path = tmp_path / "long.log"
+    path.write_text("\n".join([*head, *good[:3000], bad, *good[3000:]]) + "\n")
+
+    (batch,) = read_events([path])
+
+    assert [reject.line for reject in batch.rejects] == [len(head) + 3001]
+    assert batch.events["bytes_out"].to_list() == list(range(5000))
+
+
+def test_columns_are_of_types_that_polars_reads() -> None:
+    """Polars panics, past every handler of exceptions, on integers of fewer than 32 bits in text."""
+    zeek = sources()["zeek"]
+    assert isinstance(zeek, Columnar)
+    narrow = {pl.Int8(), pl.Int16(), pl.UInt8(), pl.UInt16()}
+
+    assert narrow.isdisjoint(field.dtype for shape in zeek.shapes for field in shape.columns.values())
+    assert narrow.isdisjoint(EVENT_SCHEMA.values())
+
+
+def test_logs_of_one_stream_are_told_apart(tmp_path: Path) -> None:
+    """Logs that come mixed line by line are read together too, and keep their order."""
+    path = tmp_path / "mixed.log"
+    path.write_text("".join(json.dumps(LOGS[n % 4] | {"uid": f"C{n}"}) + "\n" for n in range(2000)))
+
+    assert_alike(path)
