@@ -144,7 +144,7 @@ class RecordReader:
         underway = documents.underway
         if begins_line and not underway and piece[0] == _BRACE and (record := decode_line(piece)) is not None:
             yield self.line, record  # by far the most frequent case
-        elif begins_line and not underway and (is_header(piece) or (self._table.ready and piece[0] != _BRACE)):
+        elif begins_line and not underway and (is_header(piece) or self._table.ready):
             yield from self._tabular(piece)
         elif begins_line or underway:
             yield from documents.feed(self.line, piece)
