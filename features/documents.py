@@ -12,11 +12,12 @@ from features.protocols import Record
 LARGEST_DOCUMENT = 16 * 2**20
 MOST_LINES = 500_000  # each line held costs a hundred bytes beside its own
 DEEPEST = 128
-_SHORTEST_CUT = LARGEST_DOCUMENT // 4  # pieces of UTF-16 are counted in characters
 BLANK = b" \t\r\n\x00\x1e"  # crashes leave zero bytes, RFC 7464 puts a record separator before each document
 
-_decode = msgspec.json.Decoder().decode
-_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+_decode = msgspec.json.Decoder(
+    float_hook=float
+).decode  # a number beyond a double is infinite, and refused where it matters
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
 _QUOTE = ord('"')
 _PARTNER = {ord("}"): ord("{"), ord("]"): ord("[")}
@@ -67,7 +68,7 @@ class JsonDocuments:
             if self._skipping:
                 self._skipping = not piece.endswith(b"\n")
                 continue
-            self._cut = len(piece) >= _SHORTEST_CUT and not piece.endswith(b"\n")
+            self._cut = len(piece) >= LARGEST_DOCUMENT and not piece.endswith(b"\n")
             piece, self._carry = self._carry + piece, b""
             if piece[:1] in {b"{", b"["} and not self._value_may_follow():
                 reread = self._fail("document breaks off")
@@ -143,7 +144,7 @@ class JsonDocuments:
         line, first = self._pending[0]
         try:
             decoded = _decode(b"".join(piece for _, piece in self._pending))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             return line, Malformed.of(first, str(error))
         return line, decoded if isinstance(decoded, dict) else Malformed.of(first, "not a JSON object")
 
@@ -195,6 +196,6 @@ def decode_line(raw: bytes) -> Record | None:
     """Decode a line that is exactly one JSON object; none if it is anything else."""
     try:
         decoded = _decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return decoded if isinstance(decoded, dict) else None

@@ -3,12 +3,13 @@
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 from features.documents import BLANK, LARGEST_DOCUMENT, JsonDocuments, Malformed, Outcome, decode_line
+from features.lines import Lines, in_lines
 from features.protocols import Record
 from features.runs import Run
 from features.zeek_tsv import ZeekTable, is_header
@@ -19,19 +20,17 @@ _NOT_TEXT = {
     b"\x28\xb5\x2f\xfd": "compressed by zstd: decompress it first",
     b"\xfd7zX": "compressed by xz: decompress it first",
     b"BZh": "compressed by bzip2: decompress it first",
-    b"PAR1": "a Parquet file, not telemetry as its source writes it",
     b"\xd4\xc3\xb2\xa1": "a packet capture: let Zeek read it first",
     b"\x0a\x0d\x0d\x0a": "a packet capture: let Zeek read it first",
 }
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UTF8_MARK = b"\xef\xbb\xbf"
-LONGEST_LINE = LARGEST_DOCUMENT
 _BRACE = ord("{")
 
 _BLOCK = 1 << 19
 
 Taken = tuple[int, Record | Malformed | Run]
-TakeRun = Callable[[Sequence[bytes], int], Run | None]
+TakeRun = Callable[[Lines, int, ZeekTable], Run | None]
 
 
 class RecordFile:
@@ -73,8 +72,8 @@ class RecordFile:
                     yield 1, Malformed(what, "")
                     return
             try:
-                with _blocks(raw) as blocks:
-                    yield from self._reader.read(blocks, take_run)
+                with _chunks(raw) as chunks:
+                    yield from self._reader.read(in_lines(chunks, LARGEST_DOCUMENT), take_run)
             except (zlib.error, gzip.BadGzipFile, EOFError) as error:
                 yield self._reader.line, Malformed(f"compressed data are damaged after this line: {error}", "")
             finally:
@@ -82,7 +81,8 @@ class RecordFile:
 
 
 @contextmanager
-def _blocks(raw: io.BufferedReader) -> Iterator[Iterator[list[bytes]]]:
+def _chunks(raw: io.BufferedReader) -> Iterator[Iterator[bytes]]:
+    """Give text in UTF-8, some at a time, as it comes: reading on may fail, and what came before it counts."""
     buffered = raw
     if buffered.peek(2)[:2] == _GZIP:
         buffered = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=raw)), 1 << 18)
@@ -90,24 +90,13 @@ def _blocks(raw: io.BufferedReader) -> Iterator[Iterator[list[bytes]]]:
     if start[:2] not in _UTF16:
         if start == _UTF8_MARK:
             buffered.read(3)
-        yield in_blocks(buffered)
+        yield iter(lambda: buffered.read1(_BLOCK), b"")
         return
     text = io.TextIOWrapper(buffered, encoding="utf-16", errors="replace", newline="\n")
     try:
-        yield ([line.encode()] for line in iter(lambda: text.readline(LONGEST_LINE // 4), ""))
+        yield (chunk.encode() for chunk in iter(lambda: text.read(_BLOCK), ""))
     finally:
         text.detach()
-
-
-def in_blocks(stream: io.BufferedIOBase) -> Iterator[list[bytes]]:
-    """Read lines, ends included, some at a time; a line too long to hold comes in pieces of `LONGEST_LINE` bytes."""
-    while block := stream.read1(_BLOCK):
-        pieces = io.BytesIO(block).readlines()
-        cut = b"" if block.endswith(b"\n") else pieces.pop()
-        if pieces:
-            yield pieces
-        if cut:  # apart: reading on may fail, and what came before it counts
-            yield [cut + stream.readline(LONGEST_LINE - len(cut))]
 
 
 class RecordReader:
@@ -118,7 +107,7 @@ class RecordReader:
         self._documents, self._table = JsonDocuments(), ZeekTable()
         self._begins_line = True
 
-    def read(self, blocks: Iterable[Sequence[bytes]], take_run: TakeRun) -> Iterator[Taken]:
+    def read(self, blocks: Iterable[Lines], take_run: TakeRun) -> Iterator[Taken]:
         """Read records.
 
         Parameters
@@ -126,25 +115,26 @@ class RecordReader:
         blocks
             Lines, their ends included; a piece without an end is continued by the next.
         take_run
-            Makes one of as many lines as it can, from a position on; not asked while a document is underway.
+            Makes one of as many lines as it can, from a position on, given the table that rows there would be of;
+            not asked while a document is underway.
         """
-        for pieces in blocks:
+        for lines in blocks:
             at = 0
-            while at < len(pieces):
-                run = take_run(pieces, at) if self._begins_line and not self._documents.underway else None
+            while at < len(lines):
+                run = take_run(lines, at, self._table) if self._begins_line and not self._documents.underway else None
                 if run is None:
-                    yield from self._take(pieces[at])
+                    yield from self._take(lines[at])
                     at += 1
                 else:
                     yield self.line + 1, run
-                    at += len(run.pieces)
-                    self._pass_over(run.pieces)
+                    self._pass_over(lines, at, at + len(run))
+                    at += len(run)
         yield from self._documents.close()
 
-    def _pass_over(self, pieces: Sequence[bytes]) -> None:
-        self.line += len(pieces)
-        self.size += sum(map(len, pieces))
-        self._begins_line = pieces[-1].endswith(b"\n")
+    def _pass_over(self, lines: Lines, start: int, stop: int) -> None:
+        self.line += stop - start
+        self.size += lines.size(start, stop)
+        self._begins_line = lines[stop - 1].endswith(b"\n")
 
     def _take(self, piece: bytes) -> Iterator[Outcome]:
         documents, begins_line = self._documents, self._begins_line
@@ -154,14 +144,14 @@ class RecordReader:
         underway = documents.underway
         if begins_line and not underway and piece[0] == _BRACE and (record := decode_line(piece)) is not None:
             yield self.line, record  # by far the most frequent case
-        elif begins_line and not underway and (is_header(piece) or (self._table.ready and piece[0] != _BRACE)):
+        elif begins_line and not underway and (is_header(piece) or self._table.ready):
             yield from self._tabular(piece)
         elif begins_line or underway:
             yield from documents.feed(self.line, piece)
 
     def _tabular(self, piece: bytes) -> Iterator[Outcome]:
         if is_header(piece):
-            self._table.header(piece)
+            self._table = self._table.under(piece)
         elif piece.strip(BLANK):
             yield self.line, self._table.row(piece, last=not piece.endswith(b"\n"))
 

@@ -1,14 +1,20 @@
 """Runs of lines that are alike: found while a file is read, and turned into events together."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import polars as pl
 
-from features.documents import decode_line
-from features.protocols import Source
-from features.shapes import Shape, decodes_alike
+from features.documents import Malformed
+from features.json_columns import JsonColumns, json_columns
+from features.lines import Lines
+from features.protocols import Record, Source
+from features.shapes import Shape
+from features.zeek_columns import ZeekColumns, zeek_columns
+from features.zeek_tsv import ZeekTable
 
 _LONGEST_PAUSE = 1024
 
@@ -17,38 +23,90 @@ _LONGEST_PAUSE = 1024
 class Columnar(Source, Protocol):
     """A source that also reads many records at a time.
 
-    A record that decodes to one of its shapes and fits must be recognised by the source, and give the row that
-    `parse` makes of it.
+    A record that is of one of its shapes and fits must be recognised by the source, and give the row that `parse`
+    makes of it.
     """
 
     @property
     def shapes(self) -> Sequence[Shape]:
         """Shapes of the records that come in numbers."""
 
+    @property
+    def tables(self) -> Mapping[str, Shape]:
+        """Shapes of rows, by the name of their log: the path in a header of Zeek's tab-separated form."""
 
-class Run(NamedTuple):
-    """Lines that follow each other and decode to one shape."""
+    def log_of(self, fields: Collection[str]) -> str | None:
+        """Tell the log of rows that do not name it by their fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Lines that follow each other and are of one shape, from a position in `lines` on, as their reader took them."""
 
     source: Columnar
-    shape: Shape
-    frame: pl.DataFrame
-    pieces: Sequence[bytes]
+    reader: JsonColumns | ZeekColumns
+    records: Any
+    lines: Lines
+    start: int
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+class Told(NamedTuple):
+    """Events of one source from runs, each with the number of its `line`, and the records that did not fit."""
+
+    source: Columnar
+    events: pl.DataFrame
+    left: list[tuple[int, Record | Malformed]]
+
+
+class _Place(NamedTuple):
+    """Where the lines of a run stand, from the number of the first on."""
+
+    line: int
+    lines: Lines
+    start: int
+    reader: JsonColumns | ZeekColumns
 
 
 @dataclass(slots=True)
 class _Held:
-    source: Columnar
-    lines: list[int] = field(default_factory=list)
-    parts: list[pl.DataFrame] = field(default_factory=list)
-    pieces: list[bytes] = field(default_factory=list)
-
-
-class Told(NamedTuple):
-    """Events of one source from runs, each with the number of its `line`, and the lines that did not fit."""
+    """Runs of one shape. Their records wait to be put in columns, some together."""
 
     source: Columnar
-    events: pl.DataFrame
-    left: list[tuple[int, bytes]]
+    shape: Shape
+    places: list[_Place] = field(default_factory=list)
+    numbers: list[range] = field(default_factory=list)
+    waiting: list[Any] = field(default_factory=list)
+    frames: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, line: int, run: Run) -> None:
+        """Keep a run whose first line has this number."""
+        if self.places and self.places[-1].reader is not run.reader:
+            self._frame()
+        self.places.append(_Place(line, run.lines, run.start, run.reader))
+        self.numbers.append(range(line, line + len(run)))
+        self.waiting.append(run.records)
+        if sum(map(len, self.waiting)) >= run.reader.together:
+            self._frame()
+
+    def _frame(self) -> None:
+        if self.waiting:
+            self.frames.append(self.places[-1].reader.frame(self.waiting))
+            self.waiting = []
+
+    def tell(self) -> Told:
+        """Turn all into events."""
+        self._frame()
+        numbers = pl.Series("line", np.concatenate(self.numbers), pl.Int64)
+        events = self.shape.events(pl.concat(self.frames, rechunk=True)).with_columns(numbers)
+        misfits = events.filter(~pl.col("fits"))["line"].to_list()
+        return Told(self.source, events.filter("fits"), [(number, self._alone(number)) for number in misfits])
+
+    def _alone(self, number: int) -> Record | Malformed:
+        place = self.places[bisect_right(self.places, number, key=lambda place: place.line) - 1]
+        return place.reader.alone(place.lines[place.start + number - place.line])
 
 
 class Runs:
@@ -56,43 +114,47 @@ class Runs:
 
     def __init__(self) -> None:
         self._held: dict[Shape, _Held] = {}
-        self._latest: Shape | None = None
+        self._latest: JsonColumns | ZeekColumns | None = None
+        self._ahead = 1
         self._pause = self._waiting = 0
+        self._height = 0
 
     def __len__(self) -> int:
-        return sum(len(held.lines) for held in self._held.values())
+        return self._height
 
-    def find(self, source: Columnar, pieces: Sequence[bytes], at: int, most: int) -> Run | None:
-        """Decode as many lines as are of one shape, at most so many; None if the first is of none.
+    def find(self, source: Columnar, lines: Lines, at: int, most: int, table: ZeekTable) -> Run | None:
+        """Make a run of as many lines as are of one shape, at most so many; None if the first is of none.
 
-        After a line of no shape the next are not tried, the more of them the longer it has been so: trying costs.
+        It is tried with about as many as were alike the last time. After a line of no shape the next are not tried,
+        the more of them the longer it has been so: trying costs.
         """
         if self._waiting:
             self._waiting -= 1
             return None
-        for shape in sorted(source.shapes, key=lambda shape: shape is not self._latest):
-            if records := shape.run(pieces, at, most):
-                self._latest, self._pause = shape, 0
-                # at once: in a whole batch of records, each would have left the processor's cache
-                return Run(source, shape, shape.frame(records), pieces[at : at + len(records)])
+        stop = min(at + most, at + self._ahead, len(lines))
+        for reader in sorted(_readers(source, table), key=lambda reader: reader is not self._latest):
+            records = reader.run(lines, at, stop)
+            if count := len(records):
+                self._latest, self._pause = reader, 0
+                self._ahead = max(self._ahead, 2 * count) if at + count == stop else count
+                return Run(source, reader, records, lines, at)
         self._waiting, self._pause = self._pause, min(2 * self._pause + 1, _LONGEST_PAUSE)
         return None
 
     def hold(self, line: int, run: Run) -> None:
         """Keep a run whose first line has this number."""
-        held = self._held.setdefault(run.shape, _Held(run.source))
-        held.lines += range(line, line + len(run.pieces))
-        held.parts.append(run.frame)
-        held.pieces += run.pieces
+        self._height += len(run)
+        self._held.setdefault(run.reader.shape, _Held(run.source, run.reader.shape)).add(line, run)
 
     def release(self) -> Iterator[Told]:
         """Give out what was held, as events."""
-        taken, self._held = self._held, {}
-        for shape, held in taken.items():
-            events = shape.events(pl.concat(held.parts, rechunk=True))
-            events = events.with_columns(pl.Series("line", held.lines, pl.Int64))
-            if not decodes_alike(b"".join(held.pieces)):
-                whole = pl.Series([decode_line(piece) is not None for piece in held.pieces])
-                events = events.with_columns(fits=pl.col("fits") & whole)
-            left = events.select((~pl.col("fits")).arg_true()).to_series()
-            yield Told(held.source, events.filter("fits"), [(held.lines[n], held.pieces[n]) for n in left])
+        taken, self._held, self._height = self._held, {}, 0
+        return (held.tell() for held in taken.values())
+
+
+def _readers(source: Columnar, table: ZeekTable) -> list[JsonColumns | ZeekColumns]:
+    readers: list[JsonColumns | ZeekColumns] = [json_columns(shape) for shape in source.shapes]
+    shape = source.tables.get(table.path or "")
+    if shape is not None and (rows := zeek_columns(table, shape)) is not None:
+        readers.append(rows)
+    return readers

@@ -1,25 +1,17 @@
 """Records of one shape, many at a time: logs that come by the million are spared a Python row for each record."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
-from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from features.fields import LARGEST, LATEST, address_or_none, moment
-from features.protocols import RecordError
+from features.fields import LARGEST, LATEST, address_or_none
 
-_BRACE = ord("{")
-# The decoder skips a field that no shape names without looking closely: numbers that no double holds, and bytes that
-# are no UTF-8, would pass here and be refused where every field is decoded.
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"^{_OCTET}(?:\.{_OCTET}){{3}}$"  # written so, an address is canonical already
-_DIGITS_IN_A_ROW = 19
-_EXPONENT = r"[0-9.][eE]\+?[0-9]+[,\]}\s]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +26,30 @@ class Field:
         Type of the column; None if the field is only looked at. `TIME` gives microseconds since 1970, -1 for no time.
     default
         Value if the field is absent; without one, the record is left to its source.
+    largest
+        Of numbers, the largest that the annotation allows.
     """
 
     annotation: Any
     dtype: pl.DataType | None = None
     default: Any = msgspec.NODEFAULT
+    largest: int | None = None
+
+
+def _whole(largest: int, dtype: pl.DataType) -> Field:
+    return Field(Annotated[int, msgspec.Meta(ge=0, le=largest)] | None, dtype, None, largest)
 
 
 _NEVER = Annotated[int, msgspec.Meta(ge=1, le=0)]
 TIME: Final = Field(float | str, pl.Int64())
 NEEDED_TEXT: Final = Field(str, pl.String())
-NEEDED_WHOLE: Final = Field(Annotated[int, msgspec.Meta(ge=0, le=LARGEST)], pl.Int64())
+NEEDED_WHOLE: Final = Field(Annotated[int, msgspec.Meta(ge=0, le=LARGEST)], pl.Int64(), largest=LARGEST)
 NEEDED_TRUTH: Final = Field(bool, pl.Boolean())
 TEXT: Final = Field(str | None, pl.String(), None)
 TEXTS: Final = Field(list[str] | None, pl.List(pl.String()), None)
-WHOLE: Final = Field(Annotated[int, msgspec.Meta(ge=0, le=LARGEST)] | None, pl.Int64(), None)
-STATUS: Final = Field(Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None, pl.Int32(), None)
-PORT: Final = Field(Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None, pl.Int32(), None)
+WHOLE: Final = _whole(LARGEST, pl.Int64())
+STATUS: Final = _whole(2**31 - 1, pl.Int32())
+PORT: Final = _whole(65_535, pl.Int32())
 NUMBER: Final = Field(float | None, pl.Float64(), None)
 ABSENT: Final = Field(_NEVER | msgspec.UnsetType, None, msgspec.UNSET)
 
@@ -66,70 +65,22 @@ class Shape:
     Parameters
     ----------
     fields
-        Fields that matter, by the name they have in JSON.
+        Fields that matter, by the name they have in the record.
     events
-        Turns a frame with a column for each field that has a type into columns of events and `fits`: whether the row
-        is what the source itself would make of the record. What does not fit is left to the source.
+        Turns a frame of `columns` into columns of events and `fits`: whether the row is what the source itself would
+        make of the record. What does not fit is left to the source.
     """
 
     def __init__(self, fields: Mapping[str, Field], events: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         self.fields, self.events = fields, events
-        names = {name: f"_{position}" for position, name in enumerate(fields)}
-        required = [(names[name], f.annotation) for name, f in fields.items() if f.default is msgspec.NODEFAULT]
-        optional = [
-            (names[name], f.annotation, f.default) for name, f in fields.items() if f.default is not msgspec.NODEFAULT
-        ]
-        record = msgspec.defstruct(
-            "Record", [*required, *optional], rename={short: name for name, short in names.items()}, gc=False
-        )
-        self._decode = msgspec.json.Decoder(record).decode
-        self._columns = {name: attrgetter(names[name]) for name, field in fields.items() if field.dtype is not None}
-
-    def run(self, pieces: Sequence[bytes], start: int, most: int) -> list[msgspec.Struct]:
-        """Decode pieces from `start` on, at most so many, up to the first that is not of this shape."""
-        decode, found = self._decode, []
-        try:
-            for piece in islice(pieces, start, start + most):
-                if piece[0] != _BRACE:
-                    break
-                found.append(decode(piece))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-        return found
-
-    def frame(self, records: Sequence[msgspec.Struct]) -> pl.DataFrame:
-        """Put decoded records into columns."""
-        return pl.DataFrame(
-            [self._column(name, list(map(value, records))) for name, value in self._columns.items()],
-            height=len(records),
-        )
-
-    def _column(self, name: str, values: list[Any]) -> pl.Series:
-        field = self.fields[name]
-        return _micros(values).alias(name) if field is TIME else pl.Series(name, values, field.dtype, strict=True)
-
-
-def decodes_alike(text: bytes) -> bool:
-    """Say whether a decoder that skips fields accepts no document in a text which one that reads them all refuses."""
-    try:
-        whole = text.decode()
-    except UnicodeDecodeError:
-        return False
-    return not (_has_long_number(text) or pl.Series([whole]).str.contains(_EXPONENT).item())
-
-
-def _has_long_number(text: bytes) -> bool:
-    """Find numbers that no double holds by looking at every 16th byte: of 309 digits, 19 are met in a row."""
-    looks = np.frombuffer(text, np.uint8)[::16]
-    others = np.flatnonzero((looks < ord("0")) | (looks > ord("9")))
-    return bool(np.diff(others, prepend=-1, append=len(looks)).max() >= _DIGITS_IN_A_ROW)
+        self.columns = {name: field for name, field in fields.items() if field.dtype is not None}
 
 
 def canonical(column: pl.Series) -> pl.Series:
     """Write addresses in their canonical form; null where there is none."""
-    if column.str.contains(_IPV4).all():
-        return column
     distinct = column.drop_nulls().unique()
+    if distinct.str.contains(_IPV4).all():
+        return column
     return column.replace_strict(
         distinct, [address_or_none(value) for value in distinct], default=None, return_dtype=pl.String()
     )
@@ -145,18 +96,7 @@ def is_ascii(column: pl.Expr) -> pl.Expr:
     return column.str.len_bytes().eq(column.str.len_chars()).fill_null(value=True)
 
 
-def _micros(values: list[float | str]) -> pl.Series:
-    """Turn times into microseconds since 1970, -1 where they are none (see `fields.moment`)."""
-    try:
-        seconds = pl.Series(values, dtype=pl.Float64(), strict=True).to_numpy()
-    except TypeError:  # not all are numbers
-        return pl.Series([_moment(value) for value in values], dtype=pl.Int64())
-    micros = np.rint(seconds * 1_000_000)  # to the even one, as Python rounds
-    return pl.Series(np.where((micros >= 0) & (micros < LATEST), micros, -1).astype(np.int64))
-
-
-def _moment(value: float | str) -> int:
-    try:
-        return moment(value, "ts")
-    except RecordError:
-        return -1
+def micros(seconds: pl.Series) -> pl.Series:
+    """Turn seconds since 1970 into microseconds, -1 where they are no time (see `fields.moment`)."""
+    exact = np.rint(seconds.to_numpy() * 1_000_000)  # to the even one, as Python rounds
+    return pl.Series(seconds.name, np.where((exact >= 0) & (exact < LATEST), exact, -1).astype(np.int64))

@@ -176,4 +176,5 @@ _LOGS: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
     "http": _http,
     "ssl": _tls,
 }
-SHAPES = tuple(shape(log, separator) for separator in "._" for log in _LOGS)
+TABLES: Mapping[str, Shape] = {log: shape(log, ".") for log in _LOGS}
+SHAPES = (*TABLES.values(), *(shape(log, "_") for log in _LOGS))

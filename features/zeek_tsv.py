@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from features.documents import Malformed
 from features.protocols import Record
 
 _HEX = re.compile(r"\\x([0-9a-fA-F]{2})")
-_FRACTIONS = {"double", "interval", "time"}
-_WHOLE = {"count", "int", "port"}
+FRACTIONS = frozenset({"double", "interval", "time"})
+WHOLE = frozenset({"count", "int", "port"})
 _HEADER = ("separator", "set_separator", "empty_field", "unset_field", "path", "open", "close", "fields", "types")
 _HEADER_WORDS = tuple(f"#{word}".encode() for word in _HEADER)
 
@@ -30,47 +32,66 @@ def _unescape(value: str) -> str:
         return raw
 
 
+@dataclass(frozen=True)
 class ZeekTable:
-    """Reads the rows under the latest header; a rotated or concatenated file may hold several."""
+    """What header lines say of the rows below them; a rotated or concatenated file may hold several headers.
 
-    def __init__(self) -> None:
-        self._begin()
+    Parameters
+    ----------
+    separator, set_separator
+        What stands between values, and between the elements of one.
+    empty, unset
+        How a value without content, and one that is absent, are written.
+    path
+        Name of the log.
+    fields, types
+        Names of the columns, and Zeek's type of each; none before a header has named them.
+    """
 
-    def _begin(self) -> None:
-        self._separator, self._set_separator, self._empty, self._unset = "\t", ",", "(empty)", "-"
-        self._path: str | None = None
-        self._fields: list[str] = []
-        self._converters: list[Callable[[str], Any]] = []
+    separator: str = "\t"
+    set_separator: str = ","
+    empty: str = "(empty)"
+    unset: str = "-"
+    path: str | None = None
+    fields: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
         """Whether a header has named the columns."""
-        return bool(self._fields)
+        return bool(self.fields)
 
-    def header(self, line: bytes) -> None:
-        """Take in one header line."""
+    @cached_property
+    def _converters(self) -> list[Callable[[str], Any]]:
+        return [self._converter(kind) for kind in self.types]
+
+    def under(self, line: bytes) -> "ZeekTable":
+        """Take in one more header line."""
         content = line.decode("utf-8", "replace").rstrip("\r\n")
         if content.startswith("#separator"):
-            self._begin()
-            self._separator = _separator(content.removeprefix("#separator"))
-            return
-        word, *values = content.split(self._separator)
+            return ZeekTable(_separator(content.removeprefix("#separator")))
+        word, *values = content.split(self.separator)
         if len(values) == 0 and " " in word:  # a writer that separates the header by spaces
             word, *values = content.split()
         value = values[0] if values else ""
-        if word == "#set_separator":
-            self._set_separator = value or ","
-        elif word == "#empty_field":
-            self._empty = value
-        elif word == "#unset_field":
-            self._unset = value
-        elif word == "#path":
-            self._path = value
-        elif word == "#fields":
-            self._fields, self._converters = values, [_unescape] * len(values)
-        elif word == "#types":
-            self._converters = [self._converter(kind) for kind in values[: len(self._fields)]]
-            self._converters += [_unescape] * (len(self._fields) - len(self._converters))
+        changed: dict[str, Any] = {}
+        match word:
+            case "#set_separator":
+                changed = {"set_separator": value or ","}
+            case "#empty_field":
+                changed = {"empty": value}
+            case "#unset_field":
+                changed = {"unset": value}
+            case "#path":
+                changed = {"path": value}
+            case "#fields":
+                changed = {"fields": tuple(values), "types": ("string",) * len(values)}
+            case "#types":
+                missing = len(self.fields) - len(values)
+                changed = {"types": (*values[: len(self.fields)], *["string"] * missing)}
+            case _:  # `#open`, `#close`
+                pass
+        return replace(self, **changed)
 
     def row(self, line: bytes, *, last: bool = False) -> Record | Malformed:
         """Read one row; columns the header names and the row lacks are absent.
@@ -84,13 +105,13 @@ class ZeekTable:
             content = line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
             content = line.decode("latin-1").rstrip("\r\n")
-        values = content.split(self._separator)
-        if last and len(values) < len(self._fields):
+        values = content.split(self.separator)
+        if last and len(values) < len(self.fields):
             return Malformed.of(line, "last line breaks off")
-        record: Record = {"_path": self._path} if self._path else {}
-        unset, empty = self._unset, self._empty
+        record: Record = {"_path": self.path} if self.path else {}
+        unset, empty = self.unset, self.empty
         try:
-            for field, value, convert in zip(self._fields, values, self._converters, strict=False):
+            for field, value, convert in zip(self.fields, values, self._converters, strict=False):
                 if value != unset:
                     record[field] = convert(value) if value != empty else None
         except ValueError as error:
@@ -98,18 +119,23 @@ class ZeekTable:
         return record
 
     def _converter(self, kind: str) -> Callable[[str], Any]:
-        if kind in _FRACTIONS:
+        if kind in FRACTIONS:
             return float
-        if kind in _WHOLE:
+        if kind in WHOLE:
             return int
         if kind == "bool":
             return _truth
-        if kind.startswith(("set[", "vector[", "table[")):
+        if is_collection(kind):
             return self._elements
         return _unescape
 
     def _elements(self, value: str) -> list[str]:
-        return [_unescape(element) for element in value.split(self._set_separator) if element != self._unset]
+        return [_unescape(element) for element in value.split(self.set_separator) if element != self.unset]
+
+
+def is_collection(kind: str) -> bool:
+    """Say whether values of a type have elements."""
+    return kind.startswith(("set[", "vector[", "table["))
 
 
 def _truth(value: str) -> bool:

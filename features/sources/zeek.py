@@ -1,11 +1,11 @@
 """Zeek's conn, dns, ssl and http logs, as JSON in its spellings or as rows of its tab-separated form."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from features.fields import address, mapping, moment, number, port, strings, text, whole
 from features.protocols import Record, RecordError, Row
 from features.shapes import Shape
-from features.zeek_shapes import SHAPES
+from features.zeek_shapes import SHAPES, TABLES
 
 _LARGEST_STATUS = 2**31 - 1
 _CONNECTION = ("orig_h", "orig_p", "resp_h", "resp_p")
@@ -25,6 +25,7 @@ class Zeek:
 
     name = "zeek"
     shapes: Sequence[Shape] = SHAPES
+    tables: Mapping[str, Shape] = TABLES
 
     def recognises(self, record: Record) -> bool:
         """Say from the keys whether Zeek wrote this."""
@@ -32,13 +33,25 @@ class Zeek:
             return True
         return "ts" in record and ("uid" in record or not _MARKS.isdisjoint(record))
 
+    def log_of(self, fields: Collection[str]) -> str | None:
+        """Tell a log that does not name itself by its fields; none if it is not one of those that are used."""
+        if "conn_state" in fields:
+            return "conn"
+        if "trans_id" in fields and ("rejected" in fields or "qclass" in fields or "query" in fields):
+            return "dns"
+        if "trans_depth" in fields and "call_id" not in fields and ("method" in fields or "status_code" in fields):
+            return "http"
+        if "established" in fields or "cipher" in fields:
+            return "ssl"
+        return None
+
     def parse(self, record: Record, host: str | None) -> list[Row]:
         """Turn one log entry into one row."""
         path = record.get("_path") or record.get("@stream")
         if isinstance(path, str) and path.startswith("open_"):  # still open; its last entry will have the sums
             return []
         parser = _PARSERS.get(path) if isinstance(path, str) else None
-        if parser is None and (parser := _by_shape(record)) is None:
+        if parser is None and (parser := _PARSERS.get(self.log_of(record) or "")) is None:
             return []
         row = _endpoints(record)
         row["host"] = host
@@ -125,18 +138,6 @@ def _host_header(value: str | None) -> str | None:
 
 _Parser = Callable[[Row, Record], None]
 _PARSERS: dict[str, _Parser] = {"conn": _flow, "dns": _dns, "ssl": _tls, "http": _http}
-
-
-def _by_shape(record: Record) -> _Parser | None:
-    if "conn_state" in record:
-        return _flow
-    if "trans_id" in record and ("rejected" in record or "qclass" in record or "query" in record):
-        return _dns
-    if "trans_depth" in record and "call_id" not in record and ("method" in record or "status_code" in record):
-        return _http
-    if "established" in record or "cipher" in record:
-        return _tls
-    return None
 
 
 source = Zeek()

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from features.ingest import Batch, Reject, read_events
+from features.ingest import read_events
 from features.lake import Lake
+from features.routing import Batch, Reject
 from service.jobs.lake import tidy
 from service.jobs.progress import Progress, silent
 from service.wiring import Home

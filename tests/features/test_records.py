@@ -1,5 +1,4 @@
 import gzip
-import io
 import json
 import tracemalloc
 from pathlib import Path
@@ -9,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.documents import LARGEST_DOCUMENT, Malformed
-from features.records import RecordFile, RecordReader, expand, in_blocks
+from features.lines import in_lines
+from features.records import RecordFile, RecordReader, expand
 
 GOOD = [{"a": 1, "b": {"c": [1, 2, {"d": "}]"}]}}, {"a": 2, "quote": 'say "{" and \\'}, {"a": 3}]
 
 
 def read(content: bytes) -> list[tuple[int, object]]:
-    return list(RecordReader().read(in_blocks(io.BytesIO(content)), lambda *_: None))
+    return list(RecordReader().read(in_lines(iter([content]), LARGEST_DOCUMENT), lambda *_: None))
 
 
 def records(content: bytes) -> list[object]:
