@@ -134,7 +134,7 @@ class Database(abc.ABC):
             yield
         except SchemaError as error:
             raise DatabaseError(f"{self.name}: {error}") from error
-        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
             told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
             raise DatabaseError(f"cannot open the database {self.name}: {told}") from error
 

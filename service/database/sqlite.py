@@ -1,7 +1,9 @@
 """SQLite: a file in the home."""
 
 import contextlib
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,12 @@ class Sqlite(Database):
         sa.event.listen(self._engine, "connect", _set_up)
         sa.event.listen(self._engine, "begin", _begin)
         self._writers = self._engine.execution_options(immediate=True)
+
+    def migrate(self) -> None:
+        """Make the file if it is missing, and bring its schema up to date."""
+        with self._opening():
+            _make(self.path)
+        super().migrate()
 
     def reading(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """Read as of the first statement."""
@@ -78,14 +86,27 @@ class Sqlite(Database):
         return sqlite.insert(table)
 
 
+def _make(path: Path) -> None:
+    """Make an empty file that gives free pages back and has a write-ahead log: modes that it keeps.
+
+    It appears with both, because SQLite does not wait when several processes choose the log of one file at once.
+    """
+    if path.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder, contextlib.suppress(FileExistsError):
+        new = Path(folder) / path.name
+        with contextlib.closing(sqlite3.connect(new)) as connection:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+        os.link(new, path)
+
+
 def _free_pages(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 def _set_up(connection: Any, _: object) -> None:  # noqa: ANN401 -- a raw DB-API connection
     connection.execute(f"PRAGMA busy_timeout={PATIENCE * 1000}")
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of effect before the first table only
-    connection.execute("PRAGMA journal_mode=WAL")  # kept in the file, like the former
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
