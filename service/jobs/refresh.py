@@ -23,6 +23,7 @@ from service.jobs.errors import JobError
 from service.jobs.gates import Gate, gates
 from service.jobs.locks import only_one
 from service.jobs.progress import Progress, silent
+from service.jobs.retention import expire_scores
 from service.jobs.windows import extract_windows
 from service.wiring import Home
 
@@ -159,6 +160,7 @@ def refresh(
         promoted = all(gate.passed for gate in judged)
         if promoted:
             home.registry.promote(version)
+        expire_scores(home, datetime.now(UTC))
         watch("done", 1.0)
     return RefreshReport(version, promoted, judged, metrics, watch.seconds, audit)
 
