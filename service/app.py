@@ -37,7 +37,7 @@ def create_app(settings: Settings) -> Flask:
 
     Raises
     ------
-    service.wiring.HomeError, service.storage.StorageError
+    service.wiring.HomeError, service.database.DatabaseError
         If the home cannot be opened.
     """
     app = Flask("service", static_folder=None)

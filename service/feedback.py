@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from features.addresses import registered_domain
 from features.expectations import Expectation, literal
 from features.images import parse_image
-from service.storage import ScoreStore, micros
-from service.tables import feedback_table
+from service.database import Database
+from service.tables import feedback_table, micros
 
 Ruling = Literal["expected", "attack", "unsure"]
 MAX_LISTED = 1_000
@@ -74,16 +74,16 @@ def new_id(kind: Kind) -> str:
 
 
 class FeedbackStore:
-    """Changes and verdicts, in the database of the scores.
+    """Changes and verdicts.
 
     Parameters
     ----------
-    store
-        Whose database it is.
+    database
+        Up to date.
     """
 
-    def __init__(self, store: ScoreStore) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def add(self, statement: Change | Verdict) -> None:
         """Keep a statement."""
@@ -93,7 +93,7 @@ class FeedbackStore:
             "until": micros(statement.until),
             "body": msgspec.json.encode(statement),
         }
-        with self._store.engine.begin() as connection:
+        with self._database.writing() as connection:
             connection.execute(sa.insert(feedback_table), row)
 
     def statements(
@@ -104,15 +104,15 @@ class FeedbackStore:
         if at is not None:
             statement = statement.where(feedback_table.c.until > micros(at))
         ordered = statement.order_by(feedback_table.c.until.desc(), feedback_table.c.id).limit(limit)
-        with self._store.engine.connect() as connection:
+        with self._database.reading() as connection:
             return [msgspec.json.decode(body, type=kind) for body in connection.execute(ordered).scalars()]
 
     def withdraw(self, kind: type[Statement], name: str) -> Statement | None:
         """Forget a statement; give what it was, or None if there is none of this kind and id."""
         own = (feedback_table.c.id == name) & (feedback_table.c.kind == kind.__name__)
-        with self._store.engine.execution_options(immediate=True).begin() as connection:
-            body = connection.execute(sa.select(feedback_table.c.body).where(own)).scalar()
-            connection.execute(sa.delete(feedback_table).where(own))
+        delete = sa.delete(feedback_table).where(own).returning(feedback_table.c.body)
+        with self._database.writing() as connection:
+            body = connection.execute(delete).scalar()
         return None if body is None else msgspec.json.decode(body, type=kind)
 
     def expectations(self, *, since: datetime | None = None) -> list[Expectation]:

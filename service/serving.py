@@ -54,7 +54,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         app = create_app(self._settings)
         here = app.extensions["wharfinger"]
         if isinstance(here, State):
-            here.home.store.close()  # a connection must not cross a fork
+            here.home.database.close()  # a connection must not cross a fork
         return app
 
 

@@ -17,8 +17,17 @@ class SettingsError(ValueError):
     """A setting has a value it cannot have; the message is one line and says what to do."""
 
 
-def _setting(default: Any, meaning: str, check: Callable[[Any], str | None] = lambda _: None) -> Any:  # noqa: ANN401 -- stands for a field of any type
-    return field(default=default, metadata={"help": meaning, "check": check})
+def _setting(
+    default: Any,  # noqa: ANN401 -- of the field's type
+    meaning: str,
+    check: Callable[[Any], str | None] = lambda _: None,
+    *,
+    secret: bool = False,
+    variable: str = "",
+) -> Any:  # noqa: ANN401 -- stands for a field of any type
+    """Declare a setting; a secret one is never shown, and `variable` is an unprefixed one that others use as well."""
+    told = {"help": meaning, "check": check, "secret": secret, "variable": variable}
+    return field(default=default, repr=not secret, metadata=told)
 
 
 def _networks(value: tuple[str, ...]) -> str | None:
@@ -37,6 +46,12 @@ def _at_least(least: float, most: float = float("inf")) -> Callable[[float], str
 
 def _one_of(*choices: str) -> Callable[[str], str | None]:
     return lambda value: None if value in choices else f"must be one of {', '.join(choices)}"
+
+
+def _database(value: str) -> str | None:
+    known = ("", "sqlite", "postgres", "postgresql", "postgresql+psycopg")
+    fits = value.partition("://")[0] in known
+    return None if fits else "give postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +89,17 @@ class Settings:
     )
     keep_application_days: int = _setting(
         0, "Days that logs and other tools' alerts stay in the lake; 0 keeps them for ever.", _at_least(0, 36_500)
+    )
+    database_url: str = _setting(
+        "",
+        "Where scores and verdicts are stored: `postgresql://USER:PASSWORD@HOST/NAME`, or `sqlite:///FILE`; empty is "
+        "`wharfinger.db` in the home directory. `DATABASE_URL` is taken where neither names one.",
+        _database,
+        secret=True,
+        variable="DATABASE_URL",
+    )
+    keep_scores_days: int = _setting(
+        0, "Days that scores stay stored, back from the latest; 0 keeps them for ever.", _at_least(0, 36_500)
     )
     executor: str = _setting(
         "local", "Where heavy work runs: `local` (all cores of this machine) or `dask`.", _one_of("local", "dask")
@@ -132,6 +158,9 @@ class Settings:
             elif item.name in written:
                 where = f"{item.name} in {place / FILE}"
                 values[item.name] = _check(item, where, _from_toml(item.type, where, written[item.name]))
+            elif item.metadata["variable"] in environ:
+                variable = item.metadata["variable"]
+                values[item.name] = _check(item, variable, _from_text(item.type, variable, environ[variable]))
         return cls(home=place, **values)
 
 
@@ -181,7 +210,8 @@ def _type_name(kind: Any) -> str:  # noqa: ANN401 -- one of the types of the fie
 
 def _check(item: Any, where: str, value: Any) -> Any:  # noqa: ANN401 -- one of the types of the fields
     if complaint := item.metadata["check"](value):
-        raise SettingsError(f"{where} is {value!r}: {complaint}")
+        shown = "not usable" if item.metadata["secret"] else repr(value)
+        raise SettingsError(f"{where} is {shown}: {complaint}")
     return value
 
 

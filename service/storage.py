@@ -1,31 +1,24 @@
-"""Stored scores, in SQLite behind SQLAlchemy core: one writer at a time, readers never blocked (WAL)."""
+"""Stored scores: written once per window, read by page, by workload and by time."""
 
-import contextlib
-import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from models.scores import SEVERITIES, Score, Severity
 from service.cursors import CursorError, Position, issue, redeem
-from service.tables import after, conditions, from_micros, meta_table, metadata, micros, score_table
+from service.database import Database
+from service.tables import after, conditions, from_micros, micros, score_table
 
-SCHEMA_VERSION = 1
 BATCH = 2_000
 MAX_LIMIT = 1_000
 Order = Literal["time", "bits"]
 
-__all__ = ["Cell", "CursorError", "Order", "ScoreStore", "StorageError", "from_micros", "micros"]
-
-
-class StorageError(Exception):
-    """The database is not one that this version can use."""
+__all__ = ["Cell", "CursorError", "Order", "ScoreStore", "from_micros", "micros"]
 
 
 class Cell(NamedTuple):
@@ -42,26 +35,12 @@ class ScoreStore:
 
     Parameters
     ----------
-    path
-        SQLite file; created, with its tables, if missing. Not on a network file system: WAL needs shared memory.
-
-    Raises
-    ------
-    StorageError
-        If the file was written by a newer version.
+    database
+        Up to date.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"isolation_level": None})
-        sa.event.listen(self._engine, "connect", _prepare)
-        sa.event.listen(self._engine, "begin", _begin)
-        self._create()
-
-    @property
-    def engine(self) -> sa.Engine:
-        """Connections to the database, for what is kept beside the scores."""
-        return self._engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def replace(self, scores: Iterable[Score]) -> int:
         """Insert scores; one already stored for the same window is replaced.
@@ -70,18 +49,25 @@ class ScoreStore:
         -------
         How many are new or differ from what was stored: storing the same scores twice gives 0 the second time.
         """
-        insert = sqlite.insert(score_table)
-        names = ("window_end", "bits", "severity", "model", "body")
-        upsert = insert.on_conflict_do_update(
-            index_elements=["workload", "window_start"],
-            set_={name: insert.excluded[name] for name in names},
-            where=score_table.c.body != insert.excluded.body,
-        )
+        upsert = self._database.upsert(score_table)
         changed = 0
         for batch in _batches(map(_row, scores), BATCH):
-            with self._engine.begin() as connection:
+            batch.sort(key=itemgetter("workload", "window_start"))  # PostgreSQL: two in different order would deadlock
+            with self._database.writing() as connection:
                 changed += connection.execute(upsert, batch).rowcount
         return changed
+
+    def expire(self, before: datetime) -> int:
+        """Delete the scores of windows that start before a time, a few thousand in a transaction; give how many."""
+        key = (score_table.c.workload, score_table.c.window_start)
+        some = sa.select(*key).where(score_table.c.window_start < micros(before)).limit(BATCH)
+        delete = sa.delete(score_table).where(sa.tuple_(*key).in_(some))
+        gone = 0
+        while deleted := self._delete(delete):
+            gone += deleted
+        if gone:
+            self._database.reclaim()
+        return gone
 
     def query(
         self,
@@ -129,7 +115,7 @@ class ScoreStore:
         if cursor is not None:
             statement = statement.where(after(leading, redeem(cursor, question)))
         statement = statement.order_by(leading.desc(), score_table.c.window_start.desc(), score_table.c.workload.asc())
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(statement.limit(limit + 1)).all()
         page = [msgspec.json.decode(row.body, type=Score) for row in rows[:limit]]
         if len(rows) <= limit:
@@ -140,7 +126,7 @@ class ScoreStore:
     def get(self, workload: str, window_start: datetime) -> Score | None:
         """Read the score of one window, or None."""
         key = (score_table.c.workload == workload) & (score_table.c.window_start == micros(window_start))
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             body = connection.execute(sa.select(score_table.c.body).where(key)).scalar()
         return None if body is None else msgspec.json.decode(body, type=Score)
 
@@ -162,7 +148,7 @@ class ScoreStore:
             .group_by(score_table.c.workload)
             .order_by(sa.desc("strongest"), score_table.c.workload)
         )
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(statement).all()
         return [
             {
@@ -180,7 +166,7 @@ class ScoreStore:
         found = first.cte("found", recursive=True)
         following = sa.select(sa.func.min(score_table.c.workload)).where(score_table.c.workload > found.c.name)
         found = found.union_all(sa.select(following.scalar_subquery()).where(found.c.name.is_not(None)))
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return list(connection.execute(sa.select(found.c.name).where(found.c.name.is_not(None))).scalars())
 
     def cells(
@@ -191,7 +177,7 @@ class ScoreStore:
         statement = sa.select(*columns).where(*conditions(None, since, until, None))
         if workloads is not None:
             statement = statement.where(score_table.c.workload.in_(list(workloads)))
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(statement.order_by(score_table.c.workload, score_table.c.window_start)).all()
         return [Cell(name, from_micros(start), bits, SEVERITIES[code]) for name, start, bits, code in rows]
 
@@ -201,49 +187,13 @@ class ScoreStore:
             sa.select(end(score_table.c.window_start)).scalar_subquery() for end in (sa.func.min, sa.func.max)
         )
         bounds = sa.select(first_of, last_of)  # two subqueries: each is one step in the index, together a scan
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             first, last = connection.execute(bounds).one()
         return None if first is None else (from_micros(first), from_micros(last))
 
-    def check_writable(self) -> None:
-        """Take and give back the write lock.
-
-        Raises
-        ------
-        sqlalchemy.exc.OperationalError
-            If the database cannot be written: a full or read-only disk, or another writer for longer than 10 s.
-        """
-        with self._engine.execution_options(immediate=True).connect() as connection:
-            connection.execute(sa.select(meta_table.c.value))
-            connection.rollback()
-
-    def close(self) -> None:
-        """Close idle connections; the store opens new ones when next used. Call it before forking."""
-        self._engine.dispose()
-
-    def _create(self) -> None:
-        with contextlib.closing(sqlite3.connect(self.path, timeout=10)) as raw:
-            raw.execute("PRAGMA journal_mode=WAL")  # kept in the file; cannot be set inside a transaction
-        with self._engine.execution_options(immediate=True).begin() as connection:
-            metadata.create_all(connection)
-            connection.execute(
-                sqlite.insert(meta_table).values(key="schema", value=str(SCHEMA_VERSION)).on_conflict_do_nothing()
-            )
-            found = connection.execute(sa.select(meta_table.c.value).where(meta_table.c.key == "schema")).scalar_one()
-        if found != str(SCHEMA_VERSION):
-            raise StorageError(
-                f"{self.path} has schema {found}, this version knows {SCHEMA_VERSION}; upgrade wharfinger"
-            )
-
-
-def _prepare(connection: Any, _: object) -> None:  # noqa: ANN401 -- a raw DB-API connection
-    connection.execute("PRAGMA busy_timeout=10000")
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _begin(connection: sa.Connection) -> None:
-    """Begin a transaction; one that reads before it writes must take the write lock first, or it may fail as stale."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("immediate") else "BEGIN")
+    def _delete(self, statement: sa.Delete) -> int:
+        with self._database.writing() as connection:
+            return connection.execute(statement).rowcount
 
 
 def _row(score: Score) -> dict[str, Any]:

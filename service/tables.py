@@ -9,17 +9,34 @@ from models.scores import SEVERITIES, Severity
 from service.cursors import Position
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Text(sa.types.TypeDecorator[str]):
+    """Text that every dialect keeps and orders alike: by code point, and without NUL, which PostgreSQL refuses."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[str]:
+        """Choose an order that does not depend on the server's language."""
+        return dialect.type_descriptor(sa.String(collation="C" if dialect.name == "postgresql" else None))
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Put U+FFFD in the place of NUL."""
+        del dialect
+        return value and value.replace("\0", "\ufffd")
+
+
 metadata = sa.MetaData()
-meta_table = sa.Table("meta", metadata, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String))
 score_table = sa.Table(
     "scores",
     metadata,
-    sa.Column("workload", sa.String, primary_key=True),
+    sa.Column("workload", Text, primary_key=True),
     sa.Column("window_start", sa.BigInteger, primary_key=True),  # µs since 1970, like window_end
     sa.Column("window_end", sa.BigInteger, nullable=False),
     sa.Column("bits", sa.Float, nullable=False),
     sa.Column("severity", sa.SmallInteger, nullable=False),  # index into SEVERITIES
-    sa.Column("model", sa.String, nullable=False),
+    sa.Column("model", Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),  # the whole Score as JSON
     sa.Index("scores_by_time", "window_start", "workload", "bits", "severity"),
     sa.Index("scores_by_bits", "bits", "window_start", "workload"),
@@ -28,8 +45,8 @@ score_table = sa.Table(
 feedback_table = sa.Table(
     "feedback",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("kind", sa.String, nullable=False),  # name of the struct that `body` is JSON of
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("kind", Text, nullable=False),  # name of the struct that `body` is JSON of
     sa.Column("until", sa.BigInteger, nullable=False),  # µs since 1970
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Index("feedback_by_kind", "kind", "until"),

@@ -1,4 +1,4 @@
-"""Joins settings, lake, registry and store into one home; the only place that knows where each of them lies."""
+"""Joins settings, lake, registry and database into one home; the only place that knows where each of them lies."""
 
 import os
 import stat
@@ -14,6 +14,7 @@ from features.lake import Lake
 from models.detector import Detector
 from models.errors import ArtefactError
 from models.registry import Registry
+from service.database import Database, connect
 from service.feedback import FeedbackStore
 from service.settings import Settings
 from service.storage import ScoreStore
@@ -30,7 +31,7 @@ class Home:
     settings: Settings
     lake: Lake
     registry: Registry
-    store: ScoreStore
+    database: Database
     loaded: dict[str, Detector] = field(default_factory=dict, repr=False)
     loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -40,9 +41,14 @@ class Home:
         return self.settings.home / "lake"
 
     @property
+    def store(self) -> ScoreStore:
+        """Stored scores."""
+        return ScoreStore(self.database)
+
+    @property
     def feedback(self) -> FeedbackStore:
-        """Announced changes and verdicts, in the database of the scores."""
-        return FeedbackStore(self.store)
+        """Announced changes and verdicts."""
+        return FeedbackStore(self.database)
 
     @property
     def rejects(self) -> Path:
@@ -57,6 +63,8 @@ def open_home(settings: Settings) -> Home:
     ------
     HomeError
         If a folder cannot be created, or the signing key is unreadable or open to others.
+    DatabaseError
+        If the database cannot be opened, or is newer than this version.
     """
     root = settings.home
     try:
@@ -66,7 +74,9 @@ def open_home(settings: Settings) -> Home:
         raise HomeError(f"cannot create {error.filename}: {error.strerror}; choose another home with --home") from error
     key = signing_key(root / "keys")
     registry = Registry(root / "models", key=key, trusted=trusted_keys(root / "keys"))
-    return Home(settings, Lake(root / "lake"), registry, ScoreStore(root / "wharfinger.db"))
+    database = connect(settings.database_url, root)
+    database.migrate()
+    return Home(settings, Lake(root / "lake"), registry, database)
 
 
 def champion(home: Home) -> Detector | None:

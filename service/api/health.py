@@ -59,7 +59,7 @@ def _lake(here: State) -> str | None:
 
 def _store(here: State) -> str | None:
     try:
-        here.home.store.check_writable()
+        here.home.database.check_writable()
     except sa.exc.SQLAlchemyError as error:
         return f"cannot be written: {getattr(error, 'orig', error)}"
     return None

@@ -1,6 +1,7 @@
 """A small fleet's telemetry, made anew: four workloads with their habits for three days, then one break-in."""
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,17 +9,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 
 from service.app import create_app
+from service.database import Database, connect
 from service.jobs.ingest import ingest
 from service.jobs.refresh import refresh
 from service.jobs.score import score
 from service.settings import Settings
 from service.wiring import Home, open_home
+from tests import postgresql
 
+GIVEN = os.environ.pop("DATABASE_URL", "")  # so that no test uses what is meant for making databases on
 START = datetime(2026, 9, 10, tzinfo=UTC)
 SPLIT = START + timedelta(days=3)
 END = SPLIT + timedelta(hours=6)
@@ -146,3 +151,60 @@ def client(app: Flask) -> FlaskClient:
 def empty(settings_at: Callable[..., Settings]) -> FlaskClient:
     """A client of a home in which nothing happened yet."""
     return create_app(settings_at()).test_client()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[sa.URL]:
+    """A PostgreSQL server: that of DATABASE_URL, where tests may make databases, or one of our own."""
+    if GIVEN.startswith("postgres"):
+        yield sa.make_url(GIVEN).set(drivername="postgresql")
+        return
+    if not postgresql.PROGRAMS:
+        missing = "no PostgreSQL here (Debian: apt-get install postgresql)"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with postgresql.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(server: sa.URL) -> Iterator[str]:
+    """The name of a database whose schema is up to date, to be copied."""
+    url = postgresql.create(server)
+    database = connect(url.render_as_string(hide_password=False), Path())
+    database.migrate()
+    database.close()
+    yield str(url.database)
+    postgresql.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Each dialect in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def address(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database in which there is nothing, not even tables."""
+    if dialect == "sqlite":
+        yield f"sqlite:///{tmp_path}/w.db"
+        return
+    url = postgresql.create(request.getfixturevalue("server"))
+    yield url.render_as_string(hide_password=False)
+    postgresql.drop(url)
+
+
+@pytest.fixture
+def database(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An up-to-date database without rows."""
+    if dialect == "sqlite":
+        database = connect(f"sqlite:///{tmp_path}/w.db", tmp_path)
+        database.migrate()
+        yield database
+        database.close()
+        return
+    url = postgresql.create(request.getfixturevalue("server"), request.getfixturevalue("migrated"))
+    database = connect(url.render_as_string(hide_password=False), tmp_path)
+    yield database
+    database.close()
+    postgresql.drop(url)

@@ -92,6 +92,23 @@ def test_any_text_is_a_setting_or_a_clear_error(text: str, item: dataclasses.Fie
     assert isinstance(getattr(settings, item.name), type(item.default))
 
 
+def test_the_address_of_the_database_may_come_from_where_others_read_it(tmp_path: Path) -> None:
+    """DATABASE_URL is taken when neither the environment nor the file names a database of ours."""
+    shared, own = {"DATABASE_URL": "postgres://db/shared"}, {"WHARFINGER_DATABASE_URL": "postgresql://db/own"}
+    assert Settings.load(tmp_path, shared).database_url == "postgres://db/shared"
+    assert Settings.load(tmp_path, shared | own).database_url == "postgresql://db/own"
+    (tmp_path / "wharfinger.toml").write_text('database_url = "sqlite:///other.db"')
+    assert Settings.load(tmp_path, shared).database_url == "sqlite:///other.db"
+
+
+def test_a_password_is_not_shown(tmp_path: Path) -> None:
+    """Neither settings that are printed nor the complaint about an address repeat the password in it."""
+    assert "hunter2" not in repr(Settings.load(tmp_path, {"DATABASE_URL": "postgresql://me:hunter2@db/w"}))
+    with pytest.raises(SettingsError, match="WHARFINGER_DATABASE_URL") as caught:
+        Settings.load(tmp_path, {"WHARFINGER_DATABASE_URL": "mysql://me:hunter2@db/w"})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_the_page_of_settings_is_current() -> None:
     """docs/settings.md is what the declarations render."""
     assert (ROOT / "docs/settings.md").read_text("utf-8") == as_markdown()

@@ -1,18 +1,19 @@
-import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
-from service.storage import CursorError, Order, ScoreStore, StorageError, from_micros, micros
+from service.database import Database, connect
+from service.storage import CursorError, Order, ScoreStore, from_micros, micros
+from service.tables import score_table
 
 START = datetime(2026, 9, 14, tzinfo=UTC)
 
@@ -49,10 +50,8 @@ def a_fleet() -> list[Score]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ScoreStore]:
-    store = ScoreStore(tmp_path / "w.db")
-    yield store
-    store.close()
+def store(database: Database) -> ScoreStore:
+    return ScoreStore(database)
 
 
 def pages(store: ScoreStore, **question: object) -> list[list[Score]]:
@@ -135,10 +134,10 @@ def test_a_cursor_belongs_to_its_question(store: ScoreStore) -> None:
 @settings(max_examples=200)
 def test_any_text_is_no_cursor(cursor: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Text that was not issued is refused, never an error of another kind."""
-    store = ScoreStore(tmp_path_factory.getbasetemp() / "cursor.db")
+    database = connect("", tmp_path_factory.getbasetemp())
     with pytest.raises(CursorError):
-        store.query(cursor=cursor)
-    store.close()
+        ScoreStore(database).query(cursor=cursor)
+    database.close()
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001])
@@ -177,28 +176,35 @@ def test_cells_hold_what_a_picture_needs(store: ScoreStore) -> None:
     assert cells[0].severity in SEVERITIES
 
 
-def test_readers_are_not_blocked_by_a_writer(store: ScoreStore, tmp_path: Path) -> None:
-    """While another connection holds the write lock, reading answers at once with the last committed state."""
+def test_readers_are_not_blocked_by_a_writer(store: ScoreStore, database: Database) -> None:
+    """While another connection holds its changes back, reading answers at once with the last committed state."""
     store.replace([a_score()])
-    with sqlite3.connect(tmp_path / "w.db", isolation_level=None) as writer:
-        writer.execute("BEGIN IMMEDIATE")
-        writer.execute("DELETE FROM scores")
+
+    with database.writing() as connection:
+        connection.execute(sa.delete(score_table))
         assert len(store.query()[0]) == 1
-        writer.execute("ROLLBACK")
-    writer.close()
+        connection.rollback()
 
 
-def test_two_processes_write_at_once(tmp_path: Path) -> None:
-    """Writers wait for each other: nothing is lost and none fails."""
-    path = tmp_path / "w.db"
+def test_two_processes_write_at_once(address: str) -> None:
+    """Two that start on an empty database and write the same windows in other order: none fails, nothing is lost."""
     program = (
-        "import sys; sys.path.insert(0, 'tests/service'); from pathlib import Path; import test_storage as t;"
-        "s = t.ScoreStore(Path(sys.argv[1]));"
-        "[s.replace([t.a_score('docker:' + sys.argv[2], i)]) for i in range(100)]"
+        "import sys; sys.path[:0] = ['tests/service', '.']; from pathlib import Path; import test_storage as t;"
+        "d = t.connect(sys.argv[1], Path()); d.migrate(); s = t.ScoreStore(d); steps = range(0, 400);"
+        "scores = [t.a_score('docker:x', i) for i in (steps if sys.argv[2] == 'a' else reversed(steps))];"
+        "[s.replace(scores[i:i + 40]) for _ in range(3) for i in range(0, 400, 40)];"
+        "s.replace(t.a_score('docker:' + sys.argv[2], i) for i in range(100))"
     )
-    runs = [subprocess.Popen([sys.executable, "-c", program, str(path), name]) for name in "ab"]
+    runs = [subprocess.Popen([sys.executable, "-c", program, address, name]) for name in "ab"]
+
     assert [run.wait(120) for run in runs] == [0, 0]
-    assert [row["windows"] for row in ScoreStore(path).workloads()] == [100, 100]
+    database = connect(address, Path())
+    assert {row["workload"]: row["windows"] for row in ScoreStore(database).workloads()} == {
+        "docker:a": 100,
+        "docker:b": 100,
+        "docker:x": 400,
+    }
+    database.close()
 
 
 def test_threads_share_a_store(store: ScoreStore) -> None:
@@ -222,14 +228,25 @@ def test_threads_share_a_store(store: ScoreStore) -> None:
     assert sum(row["windows"] for row in store.workloads()) == 80
 
 
-def test_a_newer_file_is_refused(store: ScoreStore, tmp_path: Path) -> None:
-    """A database of a newer version is an error that says so, and is left as it was."""
-    store.close()
-    with sqlite3.connect(tmp_path / "w.db") as raw:
-        raw.execute("UPDATE meta SET value = '99'")
-    raw.close()
-    with pytest.raises(StorageError, match="99"):
-        ScoreStore(tmp_path / "w.db")
+def test_old_scores_expire(store: ScoreStore) -> None:
+    """What starts before a time goes, however much it is, and nothing else does."""
+    store.replace(a_score(f"docker:{i}", step) for i in range(30) for step in range(200))
+
+    assert store.expire(START + timedelta(minutes=10 * 150)) == 4500
+    assert store.expire(START + timedelta(minutes=10 * 150)) == 0
+    assert store.span() == (START + timedelta(minutes=10 * 150), START + timedelta(minutes=10 * 199))
+    assert [row["windows"] for row in store.workloads()] == [50] * 30
+
+
+def test_names_are_kept_and_ordered_by_code_point(store: ScoreStore) -> None:
+    """Whatever the server's language, capitals come before small letters and paging follows; NUL becomes U+FFFD."""
+    names = ["docker:B", "docker:a", "docker:a-b", "docker:a/b", "docker:ab", "docker:é", "docker:\U0001f40b", "nul\0"]
+    scores = [a_score(name) for name in names]
+    store.replace(reversed(scores))
+
+    assert store.names() == [name.replace("\0", "\ufffd") for name in names]
+    assert [score for page in pages(store, limit=3) for score in page] == scores
+    assert store.get("nul\0", START) == scores[-1]
 
 
 def test_microseconds_survive() -> None:

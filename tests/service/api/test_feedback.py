@@ -1,19 +1,19 @@
 """What people tell the service, and what it makes of it."""
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from features.configuration import docker_tokens
 from service.feedback import MAX_LISTED, Change, Verdict, of_change
 from service.jobs.score import score
 from service.settings import Settings
-from service.storage import ScoreStore
-from service.wiring import Home, open_home
+from service.tables import feedback_table
+from service.wiring import Home
 
 SPLIT = datetime(2026, 9, 13, tzinfo=UTC)
 INCIDENT = "2026-09-13T02:00:00Z/docker:shop/api"
@@ -32,8 +32,8 @@ class Fleet(Protocol):
 def forgotten(fleet: Fleet) -> Iterator[None]:
     """Forget what a test said, and score as if it had not."""
     yield
-    with sqlite3.connect(fleet.home.store.path) as connection:
-        connection.execute("DELETE FROM feedback")
+    with fleet.home.database.writing() as connection:
+        connection.execute(sa.delete(feedback_table))
     score(fleet.home, since=SPLIT)
 
 
@@ -230,21 +230,6 @@ def test_a_destination_is_explained_wherever_it_is_named() -> None:
         assert (feature, "203.0.113.7:443") in found.items
     for feature in ("network.new_destination", "network.drip", "network.bare_address"):
         assert (feature, "203.0.113.7") in found.items
-
-
-def test_a_database_from_before_feedback_opens(fleet: Fleet, tmp_path: Any) -> None:
-    """A database without the table of feedback gets it, and keeps its scores."""
-    path = tmp_path / "wharfinger.db"
-    store = ScoreStore(path)
-    store.replace(fleet.home.store.query(limit=3)[0])
-    store.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE feedback")
-
-    home = open_home(Settings.load(tmp_path, {}))
-
-    assert home.feedback.expectations() == []
-    assert len(home.store.query()[0]) == 3
 
 
 def test_no_attack_is_forgotten_among_many_statements(fleet: Fleet) -> None:

@@ -1,16 +1,17 @@
 """The command that takes people's word on incidents, and says whose word would help most."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import pytest
+import sqlalchemy as sa
 
 from service.cli import main
 from service.jobs.score import score
 from service.settings import Settings
+from service.tables import feedback_table
 from service.wiring import Home
 
 SPLIT = datetime(2026, 9, 13, tzinfo=UTC)
@@ -29,8 +30,8 @@ def forgotten(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget what a test said, and score as if it had not."""
     monkeypatch.setenv("WHARFINGER_HOME", str(fleet.settings.home))
     yield
-    with sqlite3.connect(fleet.home.store.path) as connection:
-        connection.execute("DELETE FROM feedback")
+    with fleet.home.database.writing() as connection:
+        connection.execute(sa.delete(feedback_table))
     score(fleet.home, since=SPLIT)
 
 
