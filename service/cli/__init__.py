@@ -15,6 +15,7 @@ COMMANDS = {
     "verdict": "Say of an incident what it was; without arguments, list what was said.",
     "explain": "Say why a window is strange.",
     "serve": "Serve the API and the dashboard.",
+    "database": "Show, migrate, back up and restore the database.",
     "models": "List, show, promote and roll back models.",
     "validate": "Measure what is caught, and at what noise.",
     "emulate": "Play an attack's telemetry on this Docker host, safely, and say whether it was detected.",

@@ -20,6 +20,7 @@ from service.jobs.errors import JobError
 from service.jobs.gates import Gate, gates
 from service.jobs.locks import only_one
 from service.jobs.progress import Progress, silent
+from service.jobs.retention import expire_scores
 from service.wiring import Home
 
 _log = structlog.get_logger("wharfinger.refresh")
@@ -125,6 +126,7 @@ def refresh(
         promoted = all(gate.passed for gate in judged)
         if promoted:
             home.registry.promote(version)
+        expire_scores(home, datetime.now(UTC))
         watch("done", 1.0)
     return RefreshReport(version, promoted, judged, metrics, watch.seconds)
 

@@ -1,7 +1,7 @@
 """Scores the closed windows of the lake, and stores the scores."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from features.addresses import internal_networks
 from features.expectations import Expectation
@@ -14,6 +14,7 @@ from models.detector import Detector
 from models.scores import Score
 from service.jobs.errors import JobError
 from service.jobs.progress import Progress, silent
+from service.jobs.retention import expire_scores, oldest_score
 from service.settings import Settings
 from service.wiring import Home, champion
 
@@ -25,7 +26,7 @@ def score(
     until: datetime | None = None,
     progress: Progress = silent,
 ) -> list[Score]:
-    """Score every closed window, and store the scores.
+    """Score every closed window, and store the scores for as long as the settings keep them.
 
     A window is closed once the lake holds an event at or after its end. Scoring again gives the same scores, whatever
     the span: windows from the end of the baseline on are always weighed together, so that what stays new counts less.
@@ -56,14 +57,17 @@ def score(
     last = closed if until is None else min(floor_window(until + WINDOW - timedelta.resolution), closed)
     learnt = detector.normal.baseline.until
     expected = home.feedback.expectations(since=first)
+    now = datetime.now(UTC)
+    oldest = oldest_score(home, now)
     scores: list[Score] = []
     # What the baseline has learnt from, and what came after it, are scored apart: only the latter can stay new.
     for start, end in ((first, min(last, learnt)), (learnt, last)):
         if max(start, first) < end:
             days = list(_days(home, start, end, progress))
             found = detector.score(merge_windows(days), max(start, first), expected=expected) if days else []
-            home.store.replace(found)
+            home.store.replace(one for one in found if datetime.fromisoformat(one.window_start) >= oldest)
             scores += found
+    expire_scores(home, now)
     return _ordered(scores)
 
 

@@ -186,7 +186,11 @@ def test_a_new_table_becomes_a_migration(tmp_path: Path) -> None:
 
     subprocess.run([sys.executable, "-m", "service.migrations", "Keep API keys"], cwd=tmp_path, check=True)
     subprocess.run(
-        [sys.executable, "-c", "from service.database import *; Sqlite(Path('w.db')).migrate()"],
+        [
+            sys.executable,
+            "-c",
+            "from pathlib import Path; from service.database import Sqlite; Sqlite(Path('w.db')).migrate()",
+        ],
         cwd=tmp_path,
         check=True,
     )
