@@ -12,6 +12,7 @@ from features.protocols import Record
 from features.windows import WINDOW, Windows, extract, floor_window, merge_windows
 from models.detector import Detector
 from models.scores import Score
+from service.jobs.announce import announce
 from service.jobs.errors import JobError
 from service.jobs.progress import Progress, silent
 from service.jobs.retention import expire_scores, oldest_score
@@ -48,8 +49,11 @@ def score(
     ------
     JobError
         If there is no model yet, or the lake is empty.
+    service.outputs.errors.OutputError
+        If an output is not as it can be; before anything is scored.
     """
     detector = model(home)
+    outputs = home.outputs  # read first: a mistake in them is told before the work begins
     span, closed = home.lake.span(), closed_until(home.lake)
     if span is None or closed is None:
         raise JobError("the lake is empty (run wharfinger ingest first)")
@@ -68,6 +72,8 @@ def score(
             home.store.replace(one for one in found if datetime.fromisoformat(one.window_start) >= oldest)
             scores += found
     expire_scores(home, now)
+    if outputs:
+        announce(home, now=now)
     return _ordered(scores)
 
 

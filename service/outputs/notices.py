@@ -45,6 +45,14 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     link: str = ""
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What an output knows of an alert: the last message, the end of the alert since, and the verdicts it heard of."""
+
+    notice: Notice
+    end: str
+    verdicts: list[str] = []
+
+
 @cache
 def product_version() -> str:
     """Give the version of this service."""
