@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from service.outbox import DEAD, DELIVERED, Message
 from service.outputs.errors import DeliveryError
+from service.outputs.examples import example
 from service.outputs.output import Output, Surroundings
 from service.wiring import Home
 
@@ -67,6 +68,17 @@ def deliver(
                 outbox.postpone(message, now + delay(message.attempts, error, chance), holder=holder, error=str(error))
                 failures += 1
                 yield Attempt(message, "failed", str(error))
+
+
+def try_out(output: Output, public_url: str, *, now: datetime, environ: Mapping[str, str]) -> None:
+    """Send a message that is marked as a test, past the outbox.
+
+    Raises
+    ------
+    DeliveryError
+        If it did not arrive.
+    """
+    output.send(example(now, secrets.token_hex(16), public_url), Surroundings(now=now, environ=environ))
 
 
 def delay(attempts: int, error: DeliveryError, chance: Random) -> timedelta:

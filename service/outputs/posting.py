@@ -41,8 +41,10 @@ class HttpOutput(Output, frozen=True, kw_only=True):
         check_url(self.url)
         one_of(self.authorization_env, self.authorization_file, "authorization")
 
-    def post(self, body: bytes, headers: Mapping[str, str], surroundings: Surroundings) -> None:
-        """Post a message to the configured address, with the configured authorisation."""
+    def post(
+        self, body: bytes, headers: Mapping[str, str], surroundings: Surroundings, *, hidden: Sequence[str] = ()
+    ) -> None:
+        """Post a message to the configured address, with the configured authorisation; no error repeats `hidden`."""
         secret = read_secret(self.authorization_env, self.authorization_file, surroundings.environ)
         allowed = {} if secret is None else {"Authorization": secret}
         post(
@@ -51,7 +53,7 @@ class HttpOutput(Output, frozen=True, kw_only=True):
             {**headers, **allowed},
             surroundings.now,
             ca_file=self.ca_file,
-            hidden=() if secret is None else (secret, *secret.split()),
+            hidden=[*hidden, *([] if secret is None else [secret, *secret.split()])],
         )
 
 

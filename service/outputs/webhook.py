@@ -37,7 +37,7 @@ class Webhook(HttpOutput, frozen=True, kw_only=True, tag="webhook"):
         secret = read_secret(self.secret_env, self.secret_file, surroundings.environ)
         if secret is not None:
             headers[SIGNATURE] = sign(body, secret, surroundings.now)
-        self.post(body, headers, surroundings)
+        self.post(body, headers, surroundings, hidden=[] if secret is None else [secret])
 
 
 def sign(body: bytes, secret: str, now: datetime) -> str:

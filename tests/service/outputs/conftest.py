@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -98,11 +98,15 @@ class Request:
 
 @dataclass
 class Receiver:
-    """A web server that records what it is posted and answers as it is told, once per entry, then 200."""
+    """A web server that records what it is posted and answers as it is told, once per entry, then 200.
+
+    While `held` is there and not set, nobody gets an answer.
+    """
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    held: Event | None = None
 
 
 @contextmanager
@@ -114,6 +118,8 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             found.requests.append(Request(self.path, dict(self.headers), body))
+            if found.held:
+                found.held.wait()
             status, headers, told = found.answers.pop(0) if found.answers else (200, {}, b"ok")
             self.send_response(status)
             for name, value in {"Content-Length": str(len(told)), **headers}.items():
