@@ -91,10 +91,12 @@ class Outbox:
             .where(due & (own.leased_until <= moment) & ~blocked)
             .order_by(own.next_attempt, own.sequence)
             .limit(1)
-            .with_for_update(skip_locked=True)
         )
+        with self._database.reading() as connection:  # mostly nothing is due, and nobody need be kept waiting
+            if connection.execute(head).scalar() is None:
+                return None
         with self._database.writing() as connection:
-            found = connection.execute(head).scalar()
+            found = connection.execute(head.with_for_update(skip_locked=True)).scalar()
             if found is None:
                 return None
             lent = {"leased_until": micros(now + lease), "holder": holder, "attempts": own.attempts + 1}
@@ -111,17 +113,20 @@ class Outbox:
         values = {"next_attempt": micros(until), "leased_until": 0, "last_error": error[:_MAX_ERROR]}
         self._update(message, holder, values)
 
-    def abandon(self, known: Collection[str], *, now: datetime) -> int:
-        """Take the messages to outputs that are not `known` any more for dead; give how many."""
-        lost = (outbox_table.c.state == PENDING) & outbox_table.c.output.not_in(list(known))
-        values = {"state": DEAD, "changed": micros(now), "last_error": "no output of this name is configured any more"}
-        with self._database.writing() as connection:
-            return connection.execute(sa.update(outbox_table).where(lost).values(values)).rowcount
+    def tidy(self, known: Collection[str], *, now: datetime) -> None:
+        """Give up messages to outputs that are not `known` any more, and delete what was over long ago.
 
-    def prune(self, *, now: datetime) -> None:
-        """Delete what was delivered a week ago, and what has been dead for 30 days."""
+        What was delivered is kept for a week, and what is dead for 30 days.
+        """
         own = outbox_table.c
+        lost = (own.state == PENDING) & own.output.not_in(list(known))
+        given_up = {
+            "state": DEAD,
+            "changed": micros(now),
+            "last_error": "no output of this name is configured any more",
+        }
         with self._database.writing() as connection:
+            connection.execute(sa.update(outbox_table).where(lost).values(given_up))
             for state, kept in ((DELIVERED, KEEP_DELIVERED), (DEAD, KEEP_DEAD)):
                 old = (own.state == state) & (own.changed < micros(now - kept))
                 connection.execute(sa.delete(outbox_table).where(old))

@@ -38,9 +38,10 @@ def command(
     and `incidents`, and outputs are told of alerts. NDJSON has every window, by time and workload.
     """
     home = home_of(invocation)
+    outputs = home.outputs  # a mistake in them is told before the work begins
     with terminal.progress() as progress:
         scores = score(home, since=since, until=until, progress=progress)
-    if home.outputs:
+    if outputs:
         deliver_and_tell(home)
     if shape == "ndjson" or output is not None:
         write_ndjson(scores, output)

@@ -35,6 +35,7 @@ def announce(home: Home, *, now: datetime) -> int:
     -------
     How many messages were written.
     """
+    home.outbox.tidy([output.name for output in home.outputs], now=now)
     span = home.store.span()
     if not home.outputs or span is None:
         return 0

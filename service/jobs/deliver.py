@@ -46,8 +46,6 @@ def deliver(
     Each attempt once its outcome is stored.
     """
     outbox = home.outbox
-    outbox.abandon([output.name for output in home.outputs], now=clock())
-    outbox.prune(now=clock())
     for output in home.outputs:
         failures = 0
         while failures < PATIENCE:

@@ -50,10 +50,9 @@ def score(
     JobError
         If there is no model yet, or the lake is empty.
     service.outputs.errors.OutputError
-        If an output is not as it can be; before anything is scored.
+        If an output is not as it can be; the scores are stored then.
     """
     detector = model(home)
-    outputs = home.outputs  # read first: a mistake in them is told before the work begins
     span, closed = home.lake.span(), closed_until(home.lake)
     if span is None or closed is None:
         raise JobError("the lake is empty (run wharfinger ingest first)")
@@ -72,8 +71,7 @@ def score(
             home.store.replace(one for one in found if datetime.fromisoformat(one.window_start) >= oldest)
             scores += found
     expire_scores(home, now)
-    if outputs:
-        announce(home, now=now)
+    announce(home, now=now)
     return _ordered(scores)
 
 

@@ -143,8 +143,9 @@ def test_abandoned_output(outbox: Outbox, database: Database) -> None:
     """Messages to an output that is not configured any more become dead letters, and can be had back."""
     write(outbox, database, "a", 1)
 
-    assert outbox.abandon(["other"], now=NOW) == 1
-    assert outbox.abandon(["hook"], now=NOW) == 0
+    outbox.tidy(["hook"], now=NOW)
+    assert outbox.counts() == {("hook", PENDING): 1}
+    outbox.tidy(["other"], now=NOW)
     assert outbox.dead_letters(10)[0].last_error == "no output of this name is configured any more"
     assert outbox.retry(now=NOW) == 1
 
@@ -156,11 +157,11 @@ def test_old_messages_go(outbox: Outbox, database: Database) -> None:
     outbox.settle(claimed(outbox), DELIVERED, now=NOW, holder="me")
     outbox.settle(claimed(outbox), DEAD, now=NOW, holder="me")
 
-    outbox.prune(now=NOW + KEEP_DELIVERED)
+    outbox.tidy(["hook"], now=NOW + KEEP_DELIVERED)
     assert sorted(outbox.counts().values()) == [1, 1, 1]
-    outbox.prune(now=NOW + KEEP_DEAD)
+    outbox.tidy(["hook"], now=NOW + KEEP_DEAD)
     assert outbox.counts() == {("hook", PENDING): 1, ("hook", DEAD): 1}
-    outbox.prune(now=NOW + KEEP_DEAD + HOUR)
+    outbox.tidy(["hook"], now=NOW + KEEP_DEAD + HOUR)
     assert outbox.counts() == {("hook", PENDING): 1}
 
 

@@ -118,10 +118,10 @@ def test_output_is_tried(wharfinger: Wharfinger, receiver: Receiver, tmp_path: P
 
 
 def test_mistake_is_one_line(wharfinger: Wharfinger, home: Home) -> None:
-    """A table that cannot be is one line that names it, for the service too."""
+    """A table that cannot be is one line that names it, before the service starts or hours of scoring begin."""
     (home.settings.home / "wharfinger.toml").write_text('[[outputs]]\ntype = "file"\nname = "a"\npath = "b"\n')
 
-    for words in (("outputs", "list"), ("serve", "--port", "0")):
+    for words in (("outputs", "list"), ("serve", "--port", "0"), ("score",)):
         code, _, err = wharfinger(*words)
         assert code == 1
         assert err.startswith("wharfinger: outputs table 1 (a): the path must be absolute")

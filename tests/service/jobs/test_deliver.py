@@ -25,7 +25,7 @@ from service.jobs.announce import announce
 from service.jobs.deliver import LEASE, LONGEST_DELAY, MOST_ATTEMPTS, PATIENCE, Attempt, delay, deliver, try_out
 from service.jobs.score import score
 from service.outbox import DEAD, DELIVERED, PENDING
-from service.outputs.errors import DeliveryError, OutputError
+from service.outputs.errors import DeliveryError
 from service.settings import Settings, SettingsError
 from service.tables import outbox_table, told_table
 from service.wiring import Home, open_home
@@ -277,14 +277,6 @@ def test_scoring_tells_where_and_links_to_it(listened: Home, receiver: Receiver)
     assert body["hosts"] == ["n1"]
     assert "203.0.113.66:4444" in body["text"]
     assert body["link"].startswith("https://wharfinger.example/workloads/docker%3Ashop/api?at=2026-09-13T02%3A")
-
-
-def test_mistake_is_told_before_scoring(fleet: Fleet) -> None:
-    """An output that cannot be is an error before the work begins, not after it."""
-    broken = dataclasses.replace(fleet.settings, outputs=({"type": "file", "name": "x", "path": "y"},))
-
-    with pytest.raises(OutputError, match="must be absolute"):
-        score(dataclasses.replace(fleet.home, settings=broken))
 
 
 @pytest.mark.parametrize("text", ["outputs = 1", "[outputs]\ntype = 'file'", "outputs = ['file']"])
