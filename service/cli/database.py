@@ -25,6 +25,7 @@ def status(invocation: Invocation) -> None:
     """Show where it is, its schema, its size and its tables; nothing is changed."""
     settings = settings_of(invocation)
     database = connect(settings.database_url, settings.home)
+    click.get_current_context().call_on_close(database.close)
     if isinstance(database, Sqlite) and not database.path.exists():
         raise CommandError(f"there is no database {database.path} yet (run wharfinger database migrate)")
     found = database.revision()

@@ -79,5 +79,7 @@ def settings_of(invocation: Invocation) -> Settings:
 
 
 def home_of(invocation: Invocation) -> Home:
-    """Open the home of this invocation."""
-    return open_home(settings_of(invocation))
+    """Open the home of this invocation; its database is closed when the command has run."""
+    home = open_home(settings_of(invocation))
+    click.get_current_context().call_on_close(home.database.close)
+    return home

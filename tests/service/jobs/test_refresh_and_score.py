@@ -124,6 +124,24 @@ def test_scores_are_stored(fleet: Fleet) -> None:
     assert strongest == fleet.home.store.get(strongest.workload, datetime.fromisoformat(strongest.window_start))
 
 
+def test_scores_are_kept_for_as_long_as_the_settings_say(fleet: Fleet, tmp_path: Path) -> None:
+    """Older scores are given but not stored, those stored before go, and a refresh lets go of them too."""
+    shutil.copytree(fleet.settings.home, tmp_path / "home")
+    everything = open_home(Settings.load(tmp_path / "home", {}))
+    score(everything)
+    brief = open_home(Settings.load(tmp_path / "home", {"WHARFINGER_KEEP_SCORES_DAYS": "1"}))
+    oldest = fleet.home.lake.span()[1] - timedelta(days=1)
+
+    starts = {datetime.fromisoformat(one.window_start) for one in score(brief)}
+
+    kept = min(start for start in starts if start >= oldest)
+    assert min(starts) < oldest
+    assert brief.store.span()[0] == kept
+    score(everything)
+    refresh(brief, until=SPLIT)
+    assert brief.store.span()[0] == kept
+
+
 def test_records_are_scored_without_being_stored(fleet: Fleet) -> None:
     """Raw records get scores at once, what is unreadable is told by its number, lake and store stay as they are."""
     detector = champion(fleet.home)
