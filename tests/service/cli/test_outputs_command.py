@@ -14,7 +14,7 @@ from service.cli import main
 from service.jobs.announce import announce
 from service.settings import Settings
 from service.wiring import Home, open_home
-from tests.service.jobs.test_transitions import score
+from tests.alerts import score
 from tests.service.outputs.conftest import Receiver, eventually, free_port, listening
 
 TABLES = """

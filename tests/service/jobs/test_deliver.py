@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import pytest
 import sqlalchemy as sa
 import structlog
+from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,8 +30,8 @@ from service.outputs.errors import DeliveryError
 from service.settings import Settings, SettingsError
 from service.tables import outbox_table, told_table
 from service.wiring import Home, open_home
-from tests.service.jobs.test_transitions import START, TEN
-from tests.service.jobs.test_transitions import score as scored
+from tests.alerts import START, TEN
+from tests.alerts import score as scored
 from tests.service.outputs.conftest import Receiver, eventually, listening
 
 NOW = START + timedelta(hours=1)
@@ -265,7 +266,7 @@ def listened(fleet: Fleet, receiver: Receiver) -> Iterator[Home]:
             connection.execute(sa.delete(kept))
 
 
-def test_scoring_tells_where_and_links_to_it(listened: Home, receiver: Receiver) -> None:
+def test_scoring_tells_where_and_links_to_it(listened: Home, receiver: Receiver, client: FlaskClient) -> None:
     """From telemetry to receiver: the break-in is told once with its host, its reasons and the page that shows it."""
     for _ in range(2):
         score(listened)
@@ -276,7 +277,9 @@ def test_scoring_tells_where_and_links_to_it(listened: Home, receiver: Receiver)
     assert body["alert"]["id"] == "2026-09-13T02:00:00Z/docker:shop/api"
     assert body["hosts"] == ["n1"]
     assert "203.0.113.66:4444" in body["text"]
-    assert body["link"].startswith("https://wharfinger.example/workloads/docker%3Ashop/api?at=2026-09-13T02%3A")
+    page = client.get(body["link"].removeprefix("https://wharfinger.example"))
+    assert page.status_code == 200
+    assert "203.0.113.66:4444" in page.text
 
 
 @pytest.mark.parametrize("text", ["outputs = 1", "[outputs]\ntype = 'file'", "outputs = ['file']"])

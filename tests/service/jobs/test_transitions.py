@@ -1,7 +1,7 @@
 """What outputs are told as alerts come, grow, are judged and go."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count, pairwise
 
 import msgspec
@@ -9,37 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.incidents import Alert, alerts
-from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
+from models.scores import SEVERITIES, Severity
 from service.feedback import Ruling, Verdict
 from service.jobs.transitions import Writer, transitions
 from service.outputs.notices import Notice, Told
+from tests.alerts import START, TEN, iso, score
 
-START = datetime(2026, 9, 14, tzinfo=UTC)
-TEN = timedelta(minutes=10)
 HOUR = timedelta(hours=1)
 Cells = dict[tuple[str, int], Severity]  # by workload and number of the window
-
-
-def iso(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def score(workload: str, number: int, severity: Severity) -> Score:
-    bits = 8.0 * SEVERITIES.index(severity)
-    why = Reason(feature="network.new_edge", value="x", expected="y", bits=bits, technique="T1571", text="odd")
-    return Score(
-        workload=workload,
-        window_start=iso(START + number * TEN),
-        window_end=iso(START + (number + 1) * TEN),
-        score=bits / (bits + 10),
-        bits=bits,
-        p_value=2.0**-bits,
-        severity=severity,
-        evidence={"network": bits},
-        reasons=[why],
-        baseline=BaselineInfo(level="workload", maturity=1.0, windows=100),
-        model="m",
-    )
 
 
 class Listener:

@@ -1,5 +1,6 @@
 """Messages to send, and real receivers to send them to."""
 
+import os
 import socket
 import ssl
 import subprocess
@@ -147,6 +148,14 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
 def receiver() -> Iterator[Receiver]:
     with listening() as found:
         yield found
+
+
+def require(program: str | None, packages: str) -> str:
+    """Give the path of a program; without it a test is skipped, and fails in CI, where it must be there."""
+    if program is None:
+        missing = f"a receiver is not installed (Debian: apt-get install {packages})"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    return program
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:

@@ -13,7 +13,7 @@ import urllib3
 from service.outputs.alertmanager import Alertmanager, alerts
 from service.outputs.notices import Notice
 from service.outputs.output import Surroundings
-from tests.service.outputs.conftest import HOSTILE, eventually, free_port, make_notice, running
+from tests.service.outputs.conftest import HOSTILE, eventually, free_port, make_notice, require, running
 
 PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 CONFIGURATION = """
@@ -25,12 +25,11 @@ receivers: [{name: nobody}]
 @pytest.fixture(scope="module")
 def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start an Alertmanager without peers on a private port, and give its address."""
-    if PROGRAM is None:
-        pytest.skip("Alertmanager is not installed (Debian's prometheus-alertmanager)")
+    program = require(PROGRAM, "prometheus-alertmanager")
     folder = tmp_path_factory.mktemp("alertmanager")
     (folder / "am.yml").write_text(CONFIGURATION)
     address = f"127.0.0.1:{free_port()}"
-    command = [PROGRAM, f"--config.file={folder}/am.yml", f"--storage.path={folder}/data", "--cluster.listen-address="]
+    command = [program, f"--config.file={folder}/am.yml", f"--storage.path={folder}/data", "--cluster.listen-address="]
     with running([*command, f"--web.listen-address={address}"], folder / "log"):
         eventually(lambda: _ready(address), "Alertmanager")
         yield f"http://{address}"

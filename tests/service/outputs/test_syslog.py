@@ -21,10 +21,9 @@ from service.outputs.errors import DeliveryError
 from service.outputs.notices import Notice
 from service.outputs.output import Surroundings
 from service.outputs.syslog import Syslog
-from tests.service.outputs.conftest import HOSTILE, Certificates, eventually, free_port, make_notice, running
+from tests.service.outputs.conftest import HOSTILE, Certificates, eventually, free_port, make_notice, require, running
 
 PROGRAM = shutil.which("rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-TLS_DRIVER = "/usr/lib/*/rsyslog/lmnsd_gtls.so"
 NOBODY = 65534
 CONFIGURATION = """
 global(workDirectory="{folder}" maxMessageSize="64k" defaultNetstreamDriverCAFile="{folder}/authority.pem"
@@ -32,13 +31,10 @@ global(workDirectory="{folder}" maxMessageSize="64k" defaultNetstreamDriverCAFil
 module(load="imudp") module(load="imtcp")
 input(type="imudp" address="127.0.0.1" port="{udp}")
 input(type="imtcp" address="127.0.0.1" port="{tcp}")
-{tls}
+input(type="imtcp" address="127.0.0.1" port="{tls}" streamDriver.name="gtls" streamDriver.mode="1"
+      streamDriver.authMode="anon")
 template(name="all" type="string" string="%jsonmesg%\\n")
 action(type="omfile" file="{folder}/received" template="all")
-"""
-TLS_INPUT = """
-input(type="imtcp" address="127.0.0.1" port="{port}" streamDriver.name="gtls" streamDriver.mode="1"
-      streamDriver.authMode="anon")
 """
 
 
@@ -62,21 +58,19 @@ class Collector:
 @pytest.fixture(scope="module")
 def collector(certificates: Certificates) -> Iterator[Collector]:
     """Start rsyslog as nobody, with a configuration and ports of its own."""
-    if PROGRAM is None:
-        pytest.skip("rsyslog is not installed (Debian's rsyslog and rsyslog-gnutls)")
-    secure = any(Path("/usr/lib").glob(TLS_DRIVER.removeprefix("/usr/lib/")))
+    driver = next(Path("/usr/lib").glob("*/rsyslog/lmnsd_gtls.so"), None)
+    program = require(PROGRAM and driver and PROGRAM, "rsyslog rsyslog-gnutls")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ports = {"udp": free_port(socket.SOCK_DGRAM), "tcp": free_port(), **({"tls": free_port()} if secure else {})}
-        tls = TLS_INPUT.format(port=ports["tls"]) if secure else ""
-        (folder / "conf").write_text(CONFIGURATION.format(folder=folder, udp=ports["udp"], tcp=ports["tcp"], tls=tls))
+        ports = {"udp": free_port(socket.SOCK_DGRAM), "tcp": free_port(), "tls": free_port()}
+        (folder / "conf").write_text(CONFIGURATION.format(folder=folder, **ports))
         for source, target in zip(
             (certificates.authority, certificates.certificate, certificates.key),
             ("authority.pem", "own.pem", "own.key"),
             strict=True,
         ):
             shutil.copy(source, folder / target)
-        command = [PROGRAM, "-n", "-f", f"{folder}/conf", "-i", f"{folder}/pid"]
+        command = [program, "-n", "-f", f"{folder}/conf", "-i", f"{folder}/pid"]
         if os.getuid() == 0:
             for path in (folder, *folder.iterdir()):
                 os.chown(path, NOBODY, NOBODY)
@@ -92,8 +86,6 @@ def _listens(port: int) -> bool:
 
 
 def output(collector: Collector, protocol: str, certificates: Certificates | None = None) -> Syslog:
-    if protocol not in collector.ports:
-        pytest.skip("rsyslog has no TLS driver (Debian's rsyslog-gnutls)")
     trusted = {"ca_file": str(certificates.authority)} if certificates and protocol == "tls" else {}
     address = f"127.0.0.1:{collector.ports[protocol]}"
     return Syslog(name="siem", address=address, protocol=protocol, **trusted)  # type: ignore[arg-type]  # a case of the table
