@@ -1,6 +1,5 @@
 """HTTP POST to a receiver: verified, bounded in time and size, never redirected, and its failures told apart."""
 
-import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,6 +10,7 @@ import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from service.outputs.certificates import cause, trusting
 from service.outputs.credentials import one_of, read_secret
 from service.outputs.errors import DeliveryError
 from service.outputs.notices import product_version, shorten
@@ -101,10 +101,7 @@ def post(
     """
     host = urlsplit(url).netloc
     sent = {"Content-Type": "application/json", "User-Agent": f"wharfinger/{product_version()}", **headers}
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise DeliveryError(f"cannot read ca_file {ca_file}: {cause(error)}") from error
+    context = trusting(ca_file) if urlsplit(url).scheme == "https" else None
     try:
         with urllib3.PoolManager(ssl_context=context, retries=False, timeout=TIMEOUT) as pool:
             answer = pool.request("POST", url, body=body, headers=sent, redirect=False, preload_content=False)
@@ -150,14 +147,3 @@ def _words(told: bytes, hidden: Sequence[str]) -> str:
     for secret in sorted(hidden, key=len, reverse=True):
         text = text.replace(secret, "***")
     return f": {shorten(text, _SHOWN_ANSWER)}" if text else ""
-
-
-def cause(error: BaseException) -> str:
-    """Word the innermost cause: what wraps it repeats addresses, which may be secret."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message})"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return (isinstance(error, OSError) and error.strerror) or type(error).__name__

@@ -10,10 +10,10 @@ import msgspec
 
 from models.scores import Severity
 from service.outputs import cef
+from service.outputs.certificates import cause, trusting
 from service.outputs.errors import DeliveryError
 from service.outputs.notices import Notice
 from service.outputs.output import Output, Surroundings
-from service.outputs.posting import cause
 
 TIMEOUT = 10.0  # seconds
 LINGER = 3.0  # seconds to wait for the receiver to have read everything
@@ -57,17 +57,9 @@ class Syslog(Output, frozen=True, kw_only=True, tag="syslog"):
             if self.protocol == "udp":
                 _send_datagram(frame, host, port)
             else:
-                _send_stream(frame, host, port, self._context())
+                _send_stream(frame, host, port, trusting(self.ca_file) if self.protocol == "tls" else None)
         except OSError as error:
             raise DeliveryError(f"cannot reach {self.address}: {cause(error)}") from error
-
-    def _context(self) -> ssl.SSLContext | None:
-        if self.protocol != "tls":
-            return None
-        try:
-            return ssl.create_default_context(cafile=self.ca_file)
-        except OSError as error:
-            raise DeliveryError(f"cannot read ca_file {self.ca_file}: {cause(error)}") from error
 
 
 def record(notice: Notice, facility: int, host: str, process: int) -> bytes:

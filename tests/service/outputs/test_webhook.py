@@ -111,7 +111,7 @@ def test_certificate_is_verified(notice: Notice, surroundings: Surroundings, cer
     [
         ({"secret_env": "MISSING"}, "no secret in the environment variable MISSING"),
         ({"secret_env": None, "secret_file": "/nonexistent"}, "cannot read the secret in the file /nonexistent"),
-        ({"ca_file": "/nonexistent"}, "cannot read ca_file /nonexistent: No such file"),
+        ({"url": "https://127.0.0.1:1", "ca_file": "/nonexistent"}, "cannot read ca_file /nonexistent: No such file"),
     ],
 )
 def test_what_is_missing_is_named(
@@ -119,7 +119,7 @@ def test_what_is_missing_is_named(
 ) -> None:
     """A secret or an authority that is not there keeps the message back, to be sent once it is."""
     with pytest.raises(DeliveryError, match=said) as refused:
-        webhook(receiver.url, **options).send(notice, surroundings)
+        webhook(**({"url": receiver.url} | options)).send(notice, surroundings)
     assert not refused.value.permanent
     assert not receiver.requests
 
