@@ -60,13 +60,10 @@ class Sqlite(Database):
         return sum(path.stat().st_size for path in files if path.exists())
 
     def reclaim(self) -> None:
-        """Give up to 40 MB of free pages back to the file system, so few at once that a writer hardly waits.
-
-        More than that costs seconds; later calls and `vacuum` give the rest, or new rows use it.
-        """
+        """Give up to 40 MB of free pages back, a tenth at a time; the rest is for new rows, later calls or `vacuum`."""
         with self._raw() as connection:
             for _ in range(10):
-                connection.execute("PRAGMA incremental_vacuum(1000)").fetchall()  # each row is a page
+                connection.executescript("PRAGMA incremental_vacuum(1000)")  # `execute` would stop after a page
 
     def vacuum(self) -> None:
         """Rewrite the file; needs as much room again, and writers wait."""
