@@ -17,6 +17,10 @@ SECONDS = Histogram(
 SCORED = Counter("wharfinger_scored_windows", "Windows scored on request.", ["severity"], registry=_REGISTRY)
 REFUSED = Counter("wharfinger_refused_items", "Windows and events of requests that were refused.", registry=_REGISTRY)
 
+DELIVERIES = Counter(
+    "wharfinger_deliveries", "Attempts to deliver a message to an output.", ["output", "result"], registry=_REGISTRY
+)
+
 
 def render(extra: Collector) -> bytes:
     """Render every metric in Prometheus' text format.

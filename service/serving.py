@@ -37,7 +37,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "proc_name": "wharfinger",
             "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112 -- a heartbeat file in memory
             "logconfig_dict": log_config(settings.log_level),
-            "post_worker_init": _load_model,
+            "post_worker_init": _get_ready,
             "child_exit": _forget,
         }
         super().__init__()
@@ -58,14 +58,16 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         return app
 
 
-def _load_model(worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
-    """Load the model before the first request, and never before the fork: polars' thread pool does not survive one."""
+def _get_ready(worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
+    """Load the model before the first request, and never before the fork: no thread survives one, as polars' pool."""
     with worker.wsgi.app_context():
         from models.compiled_forest import prepare  # noqa: PLC0415 -- compiles, where numba is installed
+        from service.courier import start  # noqa: PLC0415 -- see `load`
         from service.state import state  # noqa: PLC0415 -- see `load`
 
         state().model.get()
         prepare()
+        start(state().home)
 
 
 def _forget(_: object, worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker

@@ -12,6 +12,7 @@ import platformdirs
 
 PREFIX = "WHARFINGER_"
 FILE = "wharfinger.toml"
+OUTPUTS = "outputs"
 
 
 class SettingsError(ValueError):
@@ -59,6 +60,10 @@ def _database(value: str) -> str | None:
     known = ("", "sqlite", "postgres", "postgresql", "postgresql+psycopg")
     fits = value.partition("://")[0] in known
     return None if fits else "give postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE"
+
+
+def _address(value: str) -> str | None:
+    return None if not value or re.fullmatch(r"https?://[^/?#@\s]+[^?#\s]*", value) else "must read https://host/path"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +143,18 @@ class Settings:
     model_poll_seconds: float = _setting(
         2.0, "How often a web worker looks for a newly promoted model, in seconds.", _at_least(0.0, 3600)
     )
+    public_url: str = _setting(
+        "",
+        "Address under which people open the dashboard, such as `https://wharfinger.example`; messages to outputs link "
+        "to it.",
+        _address,
+    )
     log_level: str = _setting(
         "info",
         "Least severe log line written: debug, info, warning or error.",
         _one_of("debug", "info", "warning", "error"),
     )
+    outputs: tuple[Mapping[str, Any], ...] = ()  # tables, which `service.outputs` reads; not from the environment
 
     @classmethod
     def load(cls, home: Path | None, environ: Mapping[str, str]) -> "Settings":
@@ -175,7 +187,7 @@ class Settings:
             elif item.metadata["variable"] in environ:
                 variable = item.metadata["variable"]
                 values[item.name] = _check(item, variable, _from_text(item.type, variable, environ[variable]))
-        return cls(home=place, **values)
+        return cls(home=place, outputs=_tables(written.get(OUTPUTS, []), place / FILE), **values)
 
 
 def declared() -> list[Any]:
@@ -190,11 +202,17 @@ def _read_file(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}") from error
-    if unknown := sorted(written.keys() - {item.name for item in declared()}):
+    if unknown := sorted(written.keys() - {item.name for item in declared()} - {OUTPUTS}):
         raise SettingsError(
             f"{path} names unknown settings: {', '.join(unknown)}; docs/settings.md lists those there are"
         )
     return written
+
+
+def _tables(value: Any, path: Path) -> tuple[Mapping[str, Any], ...]:  # noqa: ANN401 -- whatever the file holds
+    if isinstance(value, list) and all(isinstance(table, dict) for table in value):
+        return tuple(value)
+    raise SettingsError(f"outputs in {path} are no tables; begin each with [[outputs]] (see docs/outputs.md)")
 
 
 def _from_text(kind: Any, where: str, text: str) -> Any:  # noqa: ANN401 -- one of the types of the fields
@@ -236,6 +254,7 @@ def as_markdown() -> str:
         "",
         "Each setting is read from the environment, then from `wharfinger.toml` in the home directory; else its",
         "default holds. That directory is `--home`, else `WHARFINGER_HOME`, else the platform's user data directory.",
+        "Where alerts are sent stands in `[[outputs]]` tables of the same file: see [Outputs](outputs.md).",
         "",
         "| `wharfinger.toml` | environment | default | meaning |",
         "|---|---|---|---|",

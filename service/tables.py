@@ -52,6 +52,35 @@ feedback_table = sa.Table(
     sa.Index("feedback_by_kind", "kind", "until"),
 )
 
+# Messages to outputs. One is sent once nothing that its output is to be told of the same alert before it is pending.
+outbox_table = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("output", Text, nullable=False),
+    sa.Column("alert", Text, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),  # within output and alert, from 1
+    sa.Column("state", Text, nullable=False),  # pending, delivered or dead
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_attempt", sa.BigInteger, nullable=False),  # µs since 1970, like the times below
+    sa.Column("leased_until", sa.BigInteger, nullable=False),
+    sa.Column("holder", Text, nullable=False),  # who has the lease
+    sa.Column("changed", sa.BigInteger, nullable=False),  # when it came into its state
+    sa.Column("last_error", Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the Notice as JSON
+    sa.Index("outbox_by_alert", "output", "alert", "sequence"),
+    sa.Index("outbox_by_time", "state", "output", "next_attempt"),
+)
+# What each output knows of which alert.
+told_table = sa.Table(
+    "told",
+    metadata,
+    sa.Column("output", Text, primary_key=True),
+    sa.Column("alert", Text, primary_key=True),
+    sa.Column("until", sa.BigInteger, nullable=False),  # end of the alert, in µs since 1970
+    sa.Column("body", sa.LargeBinary, nullable=False),  # Told as JSON
+)
+
 
 def micros(moment: datetime) -> int:
     """Count the microseconds since 1970; a naive time is taken as UTC."""

@@ -5,6 +5,7 @@ import stat
 import tempfile
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -17,6 +18,9 @@ from models.errors import ArtefactError
 from models.registry import Registry
 from service.database import Database, connect
 from service.feedback import FeedbackStore
+from service.outbox import Outbox
+from service.outputs.configuration import configured
+from service.outputs.output import Output
 from service.settings import Settings
 from service.storage import ScoreStore
 
@@ -50,6 +54,16 @@ class Home:
     def feedback(self) -> FeedbackStore:
         """Announced changes and verdicts."""
         return FeedbackStore(self.database)
+
+    @property
+    def outbox(self) -> Outbox:
+        """Messages to outputs."""
+        return Outbox(self.database)
+
+    @cached_property
+    def outputs(self) -> list[Output]:
+        """Where alerts are told; raises `service.outputs.errors.OutputError` if one is not as it can be."""
+        return configured(self.settings.outputs)
 
     @property
     def rejects(self) -> Path:

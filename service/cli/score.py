@@ -9,6 +9,7 @@ from service.cli import terminal
 from service.cli.findings import SHOWN, show_scores, write_ndjson
 from service.cli.group import Invocation
 from service.cli.options import home_of, output_format, since, until
+from service.cli.outputs import deliver_and_tell
 from service.jobs.score import score
 
 
@@ -34,11 +35,14 @@ def command(
     """Score every closed window, strongest first.
 
     A window is closed when the lake holds an event after its end. The scores are stored too, for the API, the dashboard
-    and `incidents`. NDJSON has every window, by time and workload.
+    and `incidents`, and outputs are told of alerts. NDJSON has every window, by time and workload.
     """
     home = home_of(invocation)
+    outputs = home.outputs  # a mistake in them is told before the work begins
     with terminal.progress() as progress:
         scores = score(home, since=since, until=until, progress=progress)
+    if outputs:
+        deliver_and_tell(home)
     if shape == "ndjson" or output is not None:
         write_ndjson(scores, output)
     if shape == "table":

@@ -4,6 +4,7 @@ import click
 
 from service.cli.group import Invocation
 from service.cli.options import settings_of
+from service.outputs.configuration import configured
 from service.serving import serve
 
 
@@ -15,9 +16,10 @@ from service.serving import serve
 def command(invocation: Invocation, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the API and the dashboard.
 
-    Newly promoted models are taken up without a restart. Ctrl-C or TERM ends it.
+    Newly promoted models are taken up without a restart, and messages to outputs are delivered. Ctrl-C or TERM ends it.
     """
     settings = settings_of(invocation)
+    configured(settings.outputs)  # a mistake is one line here, and a trace in each worker later
     serve(
         settings,
         settings.listen_host if host is None else host,

@@ -12,6 +12,7 @@ from features.protocols import Record
 from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.detector import Detector
 from models.scores import Score
+from service.jobs.announce import announce
 from service.jobs.errors import JobError
 from service.jobs.progress import Progress, silent
 from service.jobs.retention import expire_scores, oldest_score
@@ -48,6 +49,8 @@ def score(
     ------
     JobError
         If there is no model yet, or the lake is empty.
+    service.outputs.errors.OutputError
+        If an output is not as it can be; the scores are stored then.
     """
     detector = model(home)
     span, closed = home.lake.span(), closed_until(home.lake)
@@ -68,6 +71,7 @@ def score(
             home.store.replace(one for one in found if datetime.fromisoformat(one.window_start) >= oldest)
             scores += found
     expire_scores(home, now)
+    announce(home, now=now)
     return _ordered(scores)
 
 

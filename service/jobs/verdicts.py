@@ -14,6 +14,7 @@ from models.detector import Detector
 from models.incidents import GAP
 from models.scores import SEVERITIES, Score, Severity
 from service.feedback import Ruling, Verdict, new_id
+from service.jobs.announce import announce
 from service.jobs.errors import JobError
 from service.jobs.score import model
 from service.storage import MAX_LIMIT
@@ -89,6 +90,7 @@ def give_verdict(home: Home, ruled: Ruled, *, now: datetime) -> Verdict:
         cohort=cohort(workload) if image else None,
     )
     home.feedback.add(verdict)
+    announce(home, now=now)
     return verdict
 
 

@@ -53,6 +53,28 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "feedback": {"id": "change-1", "kind": "Change", "until": 1_789_344_600_000_000, "body": b"{}"},
     },
+    "0002": {
+        "outbox": {
+            "id": "5f2b8c",
+            "output": "hook",
+            "alert": "2026-09-14T09:10:00Z/docker:shop/api",
+            "sequence": 1,
+            "state": "pending",
+            "attempts": 0,
+            "next_attempt": 1_789_344_600_000_000,
+            "leased_until": 0,
+            "holder": "",
+            "changed": 1_789_344_600_000_000,
+            "last_error": "",
+            "body": b"{}",
+        },
+        "told": {
+            "output": "hook",
+            "alert": "2026-09-14T09:10:00Z/docker:shop/api",
+            "until": 1_789_344_600_000_000,
+            "body": b"{}",
+        },
+    },
 }
 
 

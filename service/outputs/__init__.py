@@ -1,0 +1,1 @@
+"""Outputs: alerts told to other systems, one kind of receiver to a file."""
