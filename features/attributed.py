@@ -120,7 +120,9 @@ def _dealt(events: pl.DataFrame, buckets: int) -> list[pl.DataFrame]:
     return [own, copies.select(*_COPIED, pl.col("to").alias("bucket"))]
 
 
-def read_bucket(folder: Path, holds: Class, bucket: Bucket, *, dealt: int) -> pl.DataFrame:
+def read_bucket(
+    folder: Path, holds: Class, bucket: Bucket, *, dealt: int, columns: Sequence[str] | None = None
+) -> pl.DataFrame:
     """Read the events of one class in a bucket, sorted by time and id, each once.
 
     Parameters
@@ -128,17 +130,20 @@ def read_bucket(folder: Path, holds: Class, bucket: Bucket, *, dealt: int) -> pl
     dealt
         How many buckets the folder was dealt to. Where these are not the buckets asked for, flows that came from other
         buckets are left out.
+    columns
+        Columns to read, of events that name their workload; None: all columns, of all events.
     """
-    columns = [name for name in COLUMNS[holds] if name not in _ASKED[holds]]
-    schema = {name: EVENT_SCHEMA[name] for name in columns} | ADDED
+    schema = {name: EVENT_SCHEMA[name] for name in COLUMNS[holds] if name not in _ASKED[holds]} | ADDED
     paths = [
         path
         for index in overlapping(bucket, dealt)
         for path in sorted((folder / f"bucket={index:05d}").glob(f"{holds}-*.parquet"))
     ]
     if not paths:
-        return pl.DataFrame(schema=schema)
+        return pl.DataFrame(schema=schema).select(columns or pl.all())
     query = pl.scan_parquet(paths, schema=schema, missing_columns="insert", hive_partitioning=False, glob=False)
     if dealt != bucket[1]:
         query = query.filter(bucket_of("workload", bucket[1]) == bucket[0])
+    if columns is not None:
+        query = query.filter(pl.col("workload").is_not_null()).select(columns)
     return once(query.collect())

@@ -13,6 +13,11 @@ from features.extraction import extract
 from features.partition import Bucket, bucket_of
 from features.windows import WINDOW, Windows, merge_windows
 
+# What the features of a window look back at: where flows went and when, what they carried, and what was looked up.
+TRAILING_COLUMNS = (
+    "ts", "event_id", "kind", "workload", "peer", "external", "dst_ip", "dst_port", "proto", "bytes_out", "bytes_in",
+    "uid", "server_name", "query",
+)  # fmt: skip
 TABLES = ("values", "items", "facts")
 
 
@@ -83,7 +88,11 @@ def extract_bucket(task: BucketDay) -> None:
 
 def _of_traffic(task: BucketDay) -> Windows:
     days = [task.own] if task.before is None else [task.before, task.own]
-    events = pl.concat([read_bucket(day.folder, "traffic", task.bucket, dealt=day.buckets) for day in days])
+    events = read_bucket(task.own.folder, "traffic", task.bucket, dealt=task.own.buckets)
+    if task.before is not None:
+        day = task.before
+        earlier = read_bucket(day.folder, "traffic", task.bucket, dealt=day.buckets, columns=TRAILING_COLUMNS)
+        events = pl.concat([earlier, events], how="diagonal")
     answers = read_answers(
         [day.folder / ANSWERS for day in days],
         events.filter(pl.col("kind") == "flow")["dst_ip"],
