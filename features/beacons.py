@@ -1,5 +1,6 @@
 """How regular a sequence of connections is: the mark of a program that calls home."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ Floats = NDArray[np.float64]
 
 GAPS = (4, 8, 16, 32, 48)  # how many of the latest gaps are looked at; the most regular of these views speaks
 DEAD_TIMES = (0.0, 10.0)  # seconds after a call in which further calls belong to it
+LATEST = GAPS[-1] + 1  # calls that these gaps lie between
 TRIES = len(GAPS) * len(DEAD_TIMES)
 _RATIOS = np.geomspace(1e-3, 10.0, 160)  # of the quartiles, less one
 _NODES = 200
@@ -44,17 +46,36 @@ def strength(times: Floats, at: Floats) -> Floats:
     >>> bool(strength(minutes, minutes[-1:])[0] > 50)
     True
     """
-    found = np.zeros(len(at))
+    latest = []
     for dead in DEAD_TIMES:
-        calls = _thinned(times, dead)
-        gaps = np.diff(calls) - dead
-        last = np.searchsorted(calls, at, side="right") - 1
+        calls = np.concatenate([np.full(LATEST, np.nan), thinned(times, dead)])
+        last = np.searchsorted(calls[LATEST:], at, side="right")
+        latest.append(np.lib.stride_tricks.sliding_window_view(calls, LATEST)[last])
+    return judge(latest, at)
+
+
+def judge(latest: Sequence[Floats], at: Floats) -> Floats:
+    """Give `strength` at some moments, of whatever edges, from the latest calls before each.
+
+    Parameters
+    ----------
+    latest
+        For each of `DEAD_TIMES` the calls so thinned, in seconds, ascending, shape (m, `LATEST`), filled up with NaN
+        from the left.
+    at
+        Moments in seconds, shape (m,).
+
+    Returns
+    -------
+    Bits, shape (m,), at least 0.
+    """
+    found = np.zeros(len(at))
+    for dead, calls in zip(DEAD_TIMES, latest, strict=True):
+        gaps = np.diff(calls, axis=1) - dead
         for width in GAPS:
-            seen = np.flatnonzero(last >= width)
-            seen = seen[at[seen] - calls[last[seen] - width] <= TRAILING.total_seconds()]
+            seen = np.flatnonzero(at - calls[:, -1 - width] <= TRAILING.total_seconds())
             if len(seen):
-                views = np.lib.stride_tricks.sliding_window_view(gaps, width)[last[seen] - width]
-                found[seen] = np.maximum(found[seen], _bits(views))
+                found[seen] = np.maximum(found[seen], _bits(gaps[seen, -width:]))
     return np.asarray(np.maximum(found - np.log2(TRIES), 0.0), dtype=np.float64)
 
 
@@ -84,7 +105,8 @@ def _edges(calls: pl.DataFrame) -> list[pl.DataFrame]:
     return calls.partition_by("workload", "edge", maintain_order=True)
 
 
-def _thinned(times: Floats, dead: float) -> Floats:
+def thinned(times: Floats, dead: float) -> Floats:
+    """Keep the calls, in ascending seconds, that do not come within `dead` seconds of one that is kept."""
     if not dead or not len(times):
         return times
     following = np.searchsorted(times, times + dead).tolist()

@@ -39,14 +39,24 @@ def silences(spoken: pl.DataFrame) -> pl.DataFrame:
     numbers = spoken.with_columns((pl.col("window_start").dt.epoch("s") // _STEP).alias("number"))
     found: list[tuple[str, int, str]] = []
     for (workload,), own in numbers.group_by("workload", maintain_order=True):
-        found += [(str(workload), *told) for told in _told(own["number"].to_numpy())]
+        found += [(str(workload), *told) for told in silent_windows(own["number"].to_numpy())]
     rows = pl.DataFrame(found, schema={"workload": pl.String, "number": pl.Int64, "item": pl.String}, orient="row")
     moment = pl.from_epoch(pl.col("number") * _STEP, time_unit="s").dt.replace_time_zone("UTC")
     return rows.select("workload", moment.cast(TIME).alias("window_start"), "item")
 
 
-def _told(numbers: NDArray[np.int64]) -> list[tuple[int, str]]:
-    """List number of window and length for each silence in ascending numbers of spoken windows, the last one open."""
+def silent_windows(numbers: NDArray[np.int64]) -> list[tuple[int, str]]:
+    """List the silences of one workload.
+
+    Parameters
+    ----------
+    numbers
+        Windows in which it spoke, counted since 1970, ascending, shape (n,); the time after the last one is open.
+
+    Returns
+    -------
+    Number of the window and length of each silence that is told.
+    """
     following = np.append(numbers[1:], numbers[-1] + _DAY)
     gaps = following - numbers - 1
     # how many of the day's windows up to each spoken one were spoken in

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from features.commands import COMMANDS
+from features.addresses import mapped
+from features.commands import COMMANDS, command_profile
 from features.dangers import met
 from features.protocols import Extraction, FeatureSpec
 from features.request_danger import dangers_of
@@ -95,6 +96,8 @@ class Control:
             & ~pl.col("action").is_in(["exec_start", "exec_die"])
             & (pl.col("healthcheck").is_null() | (pl.col("command") != pl.col("healthcheck")))
         )
+        profiles = mapped(runs["command"], "profile", command_profile, pl.String())
+        runs = runs.join(profiles, on="command", how="left")
         rare = events.filter(pl.col("kind").is_in(["lifecycle", "exec"]) & ~pl.col("action").is_in(ROUTINE))
         rare = rare.filter(pl.col("command").is_null())
         requests = events.filter(pl.col("kind") == "audit")
@@ -111,7 +114,7 @@ class Control:
             values,
             pl.concat(
                 [
-                    count_items(runs, "control.new_command", _command()),
+                    count_items(runs, "control.new_command", pl.col("profile")),
                     count_items(runs.filter(pl.col("actor").is_not_null()), "control.exec_by", pl.col("actor")),
                     count_items(rare, "control.new_action", pl.col("action")),
                     count_items(requests, "control.new_request", _request()),
@@ -134,10 +137,6 @@ def _points(dangers: pl.DataFrame, feature: str) -> pl.DataFrame:
 
 def _telling(dangers: pl.DataFrame) -> pl.DataFrame:
     return dangers.filter(pl.col("points") >= TELLING)
-
-
-def _command() -> pl.Expr:
-    return pl.col("command").str.replace_all(r"\d{3,}", "#").str.slice(0, 120)
 
 
 def _request() -> pl.Expr:
