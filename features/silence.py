@@ -15,6 +15,8 @@ STEADY = 0.8  # share of the day before in whose windows a workload spoke
 LEAST = 36  # windows in which it must have spoken at all: six hours
 LENGTHS = {2: "20 minutes", 6: "an hour", 18: "three hours"}  # windows of silence that are told
 RETURN = WINDOW  # an ended container has this long to be replaced on its host
+STOPS = ("die", "pause")
+BEGINS = ("start", "unpause")
 
 _STEP = int(WINDOW.total_seconds())
 _DAY = int(TRAILING / WINDOW)
@@ -83,8 +85,8 @@ def lost(life: pl.DataFrame) -> pl.DataFrame:
     -------
     `workload, window_start`, a row per container that was lost.
     """
-    ended = life.filter(pl.col("action").is_in(["die", "pause"])).select("workload", "host", "ts").sort("ts")
-    begun = life.filter(pl.col("action").is_in(["start", "unpause"]))
+    ended = life.filter(pl.col("action").is_in(STOPS)).select("workload", "host", "ts").sort("ts")
+    begun = life.filter(pl.col("action").is_in(BEGINS))
     begun = begun.select("workload", "host", "ts", pl.col("ts").alias("begun")).sort("ts")
     return (
         ended.join_asof(begun, on="ts", by=["workload", "host"], strategy="forward", check_sortedness=False)

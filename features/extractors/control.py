@@ -16,6 +16,8 @@ ROUTINE = (
     "create", "start", "die", "destroy", "attach", "kill", "stop", "restart", "network_connect", "network_disconnect",
     "resize", "health_status", "oom", "exec_create", "exec_start", "exec_die", "address",
 )  # fmt: skip
+FOLLOW_UPS = ("exec_start", "exec_die")  # of a command that was told of already
+FORBIDDEN = 403  # HTTP
 TELLING = 3.0  # points from which a danger is named when it is new: a first shell is a new command already
 LOST = "a container ended or froze and none took its place within ten minutes"
 
@@ -93,7 +95,7 @@ class Control:
         runs = events.filter(
             (pl.col("kind") == "exec")
             & pl.col("command").is_not_null()
-            & ~pl.col("action").is_in(["exec_start", "exec_die"])
+            & ~pl.col("action").is_in(FOLLOW_UPS)
             & (pl.col("healthcheck").is_null() | (pl.col("command") != pl.col("healthcheck")))
         )
         profiles = mapped(runs["command"], "profile", command_profile, pl.String())
@@ -149,7 +151,7 @@ def _request() -> pl.Expr:
 def _requests(requests: pl.DataFrame) -> pl.DataFrame:
     return requests.group_by(KEY).agg(
         pl.len().cast(pl.Float64).alias("control.requests"),
-        (pl.col("status") == 403).sum().cast(pl.Float64).alias("control.denied"),  # noqa: PLR2004 (HTTP Forbidden)
+        (pl.col("status") == FORBIDDEN).sum().cast(pl.Float64).alias("control.denied"),
     )
 
 
