@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.events import TIME
+from features.identity import UNKNOWN_HOST
 from features.windows import KEY, TRAILING, WINDOW
 
 STEADY = 0.8  # share of the day before in whose windows a workload spoke
@@ -85,6 +86,8 @@ def lost(life: pl.DataFrame) -> pl.DataFrame:
     -------
     `workload, window_start`, a row per container that was lost.
     """
+    # An engine that nobody named is one host: nulls would never meet.
+    life = life.with_columns(pl.col("host").fill_null(UNKNOWN_HOST))
     ended = life.filter(pl.col("action").is_in(STOPS)).select("workload", "host", "ts").sort("ts")
     begun = life.filter(pl.col("action").is_in(BEGINS))
     begun = begun.select("workload", "host", "ts", pl.col("ts").alias("begun")).sort("ts")
