@@ -61,11 +61,11 @@ class Pulls:
         tagged = images.filter(pl.col("image_digest").is_not_null() & pl.col("image_tag").is_not_null())
         # An inspect states the image id, a registry the digest of the manifest: two names of one image, never compared.
         named_by = pl.when(pl.col("kind") == "config").then(pl.lit(IMAGE_ID_OF)).otherwise(pl.lit(MANIFEST_OF))
-        digest = pl.concat_str(full, pl.lit(":"), "image_tag", named_by, pl.col("image_digest").str.slice(0, SHORT_DIGEST))
+        digest = pl.concat_str(
+            full, pl.lit(":"), "image_tag", named_by, pl.col("image_digest").str.slice(0, SHORT_DIGEST)
+        )
         acted = events.filter(
-            (pl.col("kind") == "image")
-            & pl.col("workload").is_not_null()
-            & ~pl.col("action").is_in(NOT_ACTED)
+            (pl.col("kind") == "image") & pl.col("workload").is_not_null() & ~pl.col("action").is_in(NOT_ACTED)
         ).with_columns(window_start())
         pushed = acted.filter((pl.col("action") == "push") & pl.col("user_agent").is_not_null())
         agent = pl.concat_str(pl.col("user_agent").str.extract(r"^([^/ ]+)"), pl.lit(" from "), "src_ip")

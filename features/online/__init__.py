@@ -1,1 +1,1 @@
-"""The features of windows while events come in: the same as `features.windows.extract` gives, without a plan per feature."""
+"""Features of windows while events come in: what `features.windows.extract` gives, without a plan for each feature."""

@@ -2,12 +2,14 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 
 from features.beacons import DEAD_TIMES, GAPS, LATEST, Floats, judge
 
 Tails = tuple[Sequence[float], ...]  # latest calls at a moment, for each of DEAD_TIMES
+TOGETHER: Final = 4096  # edges judged at once: 3 MB
 
 
 class Calls:
@@ -28,11 +30,13 @@ class Calls:
         else:
             self._open.pop(window, None)
 
-    def latest(self, window: int) -> tuple[float, Tails]:
-        """Give the last call in an open window, and the latest calls up to it."""
+    def latest(self, window: int) -> tuple[float, Tails] | None:
+        """Give the last call in an open window and the latest up to it; None where they are too few to be judged."""
         moment = self._open[window][-1]
         if self._chains is None:
             self._chains = self._chained(self._open)
+        if bisect_right(self._chains[0], moment) <= GAPS[0]:
+            return None
         return moment, tuple(_up_to(chain, moment) for chain in self._chains)
 
     def close(self, before: int, oldest: float) -> bool:
@@ -68,12 +72,11 @@ def _up_to(chain: list[float], moment: float) -> list[float]:
 
 def strengths(latest: Sequence[tuple[float, Tails]]) -> Floats:
     """Give `features.beacons.strength` in bits of each edge at its moment, shape (n,)."""
-    found = np.zeros(len(latest))
-    often = [n for n, (_, tails) in enumerate(latest) if len(tails[0]) > GAPS[0]]
-    if often:
-        moments = np.array([latest[n][0] for n in often])
-        found[often] = judge([_filled([latest[n][1][d] for n in often]) for d in range(len(DEAD_TIMES))], moments)
-    return found
+    found = [np.zeros(0)]
+    for begin in range(0, len(latest), TOGETHER):
+        moments, tails = zip(*latest[begin : begin + TOGETHER], strict=True)
+        found.append(judge([_filled(thinned) for thinned in zip(*tails, strict=True)], np.array(moments)))
+    return np.concatenate(found)
 
 
 def _filled(tails: Sequence[Sequence[float]]) -> Floats:

@@ -98,7 +98,7 @@ def _commands(commands: list[str]) -> dict[str, Dangers]:
 
 def _requests(requests: list[RequestKey]) -> dict[RequestKey, Dangers]:
     schema = {"workload": pl.String(), "window_start": TIME, **{name: EVENT_SCHEMA[name] for name in REQUEST_COLUMNS}}
-    frame = pl.DataFrame([(str(n), EPOCH, *key[:-1], key[-1] and list(key[-1])) for n, key in enumerate(requests)], schema=schema, orient="row")
+    frame = pl.DataFrame([(str(n), EPOCH, *key) for n, key in enumerate(requests)], schema=schema, orient="row")
     answers: dict[RequestKey, Dangers] = dict.fromkeys(requests, ())
     for number, name, points in dangers_of(frame).select("workload", "danger", "points").rows():
         answers[requests[int(number)]] += ((name, points),)

@@ -1,12 +1,13 @@
 """Where a workload talks to, how much, and how regularly: `features.extractors.network` while flows come in."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from features.addresses import is_group
 from features.extractors.network import BEACON, DRIP_HOURS, DRIP_RATIO, INTERNAL_BEACON
 from features.leases import FAILED
-from features.online.calls import Calls, strengths
+from features.online.calls import Calls, Tails, strengths
 from features.online.moments import DAY, LENGTH, Moment, Row
 from features.online.naming import Contact, Naming
 from features.online.per_window import Found, PerWindow
@@ -99,7 +100,6 @@ class Network:
 
     def tell(self, workload: str, window: int, found: Found) -> None:
         """Add what hangs on the names of destinations, and what the day up to this window adds up to."""
-        self._name(workload, window)
         traffic = self._traffic.get(workload, window)
         if traffic is None:
             return
@@ -109,12 +109,26 @@ class Network:
         for destination in traffic.outside:
             if self._drips(workload, destination, window):
                 found.meet("network.drip", destination)
-        self._tell_beacons(workload, window, traffic.edges, found)
+
+    def tell_beacons(self, told: Mapping[tuple[str, int], Found]) -> None:
+        """Add the edges that are called regularly to windows, all at once."""
+        often: list[tuple[Found, Edge]] = []
+        latest: list[tuple[float, Tails]] = []
+        for (workload, window), found in told.items():
+            traffic, calls = self._traffic.get(workload, window), self._calls.get(workload, {})
+            for edge in traffic.edges if traffic else ():
+                if edge in calls and (called := calls[edge].latest(window)) is not None:
+                    often.append((found, edge))
+                    latest.append(called)
+        for (found, (name, outside)), bits in zip(often, strengths(latest), strict=True):
+            feature, bar = BARS[outside]
+            if bits >= bar:
+                found.meet(feature, name)
 
     def forget(self, before: int) -> None:
         """Name what lies before a window for good, and drop what its day no longer asks for."""
         for workload, window, _ in self._traffic.within(0, before):
-            self._name(workload, window)
+            self.name(workload, window)
         self._traffic.forget(before)
         self._sums.forget(before - DAY)
         for address, talkers in list(self._talkers.items()):
@@ -131,22 +145,14 @@ class Network:
             if not edges:
                 del self._calls[workload]
 
-    def _tell_beacons(self, workload: str, window: int, edges: list[Edge], found: Found) -> None:
-        calls = self._calls.get(workload, {})
-        known = [edge for edge in edges if edge in calls]
-        for (edge, outside), bits in zip(known, strengths([calls[e].latest(window) for e in known]), strict=True):
-            feature, bar = BARS[outside]
-            if bits >= bar:
-                found.meet(feature, edge)
-
     def _drips(self, workload: str, destination: str, window: int) -> bool:
         day = list(self._sums.day(workload, destination, window))
         hours = {met // HOUR for met, _ in day}
         sent, received = (sum(amounts[way] for _, amounts in day) for way in (0, 1))
         return len(hours) >= DRIP_HOURS and sent > DRIP_RATIO * received
 
-    def _name(self, workload: str, until: int) -> None:
-        """Call the destinations of open windows up to one by their names."""
+    def name(self, workload: str, until: int) -> None:
+        """Call the destinations of open windows up to one by their names: before anything is told of them."""
         self._told = max(self._told, until)
         unnamed = self._unnamed.get(workload)
         if not unnamed:

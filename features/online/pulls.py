@@ -37,7 +37,7 @@ class Pulls:
 
     def _act(self, row: Row, found: Found) -> None:
         found.meet("pulls.image_action", row["action"])
-        agent, address = row.get("user_agent"), row.get("src_ip")
-        if row["action"] == "push" and agent is not None and address is not None:
-            if (program := program_of(agent)) is not None:
-                found.meet("pulls.pushed_by", f"{program} from {address}")
+        if row["action"] == "push":
+            agent, address = row.get("user_agent"), row.get("src_ip")
+            program = None if agent is None else program_of(agent)
+            found.meet("pulls.pushed_by", None if program is None or address is None else f"{program} from {address}")

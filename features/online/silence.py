@@ -4,6 +4,7 @@ from bisect import bisect_left, insort
 
 import numpy as np
 
+from features.identity import UNKNOWN_HOST
 from features.online.moments import DAY, LENGTH, MICROSECOND, Moment, Row
 from features.online.per_window import PerWindow
 from features.silence import BEGINS, LEAST, LENGTHS, RETURN, STOPS, silent_windows
@@ -66,12 +67,13 @@ class Lives:
     """Containers that ended or froze, and those that began, by workload and host."""
 
     def __init__(self) -> None:
-        self._ended: PerWindow[list[tuple[str | None, int]]] = PerWindow(list)
-        self._begun: dict[tuple[str, str | None], list[int]] = {}
+        self._ended: PerWindow[list[tuple[str, int]]] = PerWindow(list)
+        self._begun: dict[tuple[str, str], list[int]] = {}
 
     def add(self, row: Row, moment: Moment) -> None:
         """Take an event of a container's life."""
-        place = row["workload"], row.get("host")
+        host = row.get("host")
+        place = row["workload"], UNKNOWN_HOST if host is None else host
         action = row.get("action")
         if action in STOPS:
             due = (moment.us + _RETURN) // LENGTH
@@ -97,7 +99,7 @@ class Lives:
             if not begun:
                 del self._begun[place]
 
-    def _replaced(self, workload: str, host: str | None, us: int) -> bool:
+    def _replaced(self, workload: str, host: str, us: int) -> bool:
         begun = self._begun.get((workload, host), ())
         at = bisect_left(begun, us)
         return at < len(begun) and begun[at] - us <= _RETURN

@@ -182,8 +182,16 @@ class OnlineWindows:
         return found
 
     def _tables(self, told: Iterable[tuple[str, int]]) -> Windows:
-        found = [(workload, start_of(window), self._tell(workload, window)) for workload, window in sorted(told)]
-        found = [window for window in found if window[2]]
+        keys = sorted(told)
+        for workload, window in dict(keys).items():  # the last window of each workload
+            self._network.name(workload, window)
+        by_key = {key: self._tell(*key) for key in keys}
+        self._network.tell_beacons(by_key)
+        found = [
+            (workload, start_of(window), window_found)
+            for (workload, window), window_found in by_key.items()
+            if window_found
+        ]
         numbers = [spec.name for spec in specs().values() if spec.kind != "items"]
         values = {
             "workload": [workload for workload, _, _ in found],
@@ -214,7 +222,7 @@ _TRAFFIC = ("flow", "dns", "tls", "http")
 
 
 def extract_rows(events: Sequence[Row]) -> Windows:
-    """Compute every feature of every window, as `features.windows.extract` does: faster for up to a few thousand events.
+    """Compute every feature of every window as `features.windows.extract` does, sooner for up to a few thousand events.
 
     Parameters
     ----------

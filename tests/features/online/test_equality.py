@@ -1,0 +1,116 @@
+"""What is told while events come in is what the batch path tells of the same events."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from features.online.windows import LATENESS, OnlineWindows, extract_rows
+from features.windows import KEY, WINDOW, Windows, extract, floor_window
+from tests.features.online.telemetry import START, Row, frame, telemetry
+
+HOURS = 20.0
+
+
+def same(online: Windows, batch: Windows) -> None:
+    assert online.values.select(batch.values.columns).to_dicts() == batch.values.to_dicts()
+    assert online.items.to_dicts() == batch.items.to_dicts()
+    assert online.facts.to_dicts() == batch.facts.to_dicts()
+
+
+@examples(max_examples=60)
+@given(st.data())
+def test_rows_give_what_a_frame_gives(data: st.DataObject) -> None:
+    """Whatever the events and their order, the windows of rows are those of a frame."""
+    rows = data.draw(telemetry(HOURS))
+    shuffled = data.draw(st.permutations(rows))
+
+    same(extract_rows(shuffled), extract(frame(rows)))
+
+
+class Stream:
+    """Windows fed with chunks and closed now and then, and what the batch path makes of the same events."""
+
+    def __init__(self) -> None:
+        self.online = OnlineWindows()
+        self.taken: list[Row] = []
+        self.closed = floor_window(START)
+        self.told: dict[Any, Any] = {}
+
+    @property
+    def forgotten(self) -> datetime:
+        return self.closed - LATENESS * WINDOW
+
+    def add(self, rows: list[Row]) -> None:
+        self.online.add(rows)
+        self.taken += [row for row in rows if row["ts"] >= self.forgotten]
+
+    def close(self) -> None:
+        """Close what event time has passed, and remember what was told of each window last."""
+        if not self.taken:
+            return
+        self.closed = max(self.closed, floor_window(max(row["ts"] for row in self.taken)))
+        self.told |= by_window(self.online.close(self.closed))
+
+    def check(self) -> None:
+        """See that all windows that are not forgotten were told of as the batch path tells of them now."""
+        batch = by_window(extract(frame(self.taken)))
+        recent = {key: told for key, told in batch.items() if key[1] >= self.forgotten}
+
+        assert {key: told for key, told in self.told.items() if key[1] >= self.forgotten} == {
+            key: told for key, told in recent.items() if key[1] < self.closed
+        }
+        assert by_window(self.online.between(self.forgotten, self.closed + WINDOW)) == recent
+
+
+def by_window(found: Windows) -> dict[Any, Any]:
+    """Give values and items by workload and window."""
+    columns = sorted(found.values.columns)
+    items = found.items.group_by(KEY).agg(pl.struct("feature", "item", "count").sort())
+    told = found.values.select(columns).join(items, on=KEY, how="left")
+    return {(row["workload"], row["window_start"]): row for row in told.to_dicts()}
+
+
+@pytest.mark.slow
+@examples(max_examples=50)
+@given(telemetry(HOURS), st.lists(st.integers(0, 90), min_size=1, max_size=40), st.integers(1, 20))
+def test_events_in_chunks_and_late_are_told_as_if_they_had_come_together(
+    rows: list[Row], delays: list[int], size: int
+) -> None:
+    """Events come up to an hour and a half late, in chunks between which windows are closed.
+
+    Those of windows that ended an hour ago count for nothing; all others change what was told.
+    """
+    arrivals = [(row["ts"] + timedelta(minutes=delays[n % len(delays)]), n, row) for n, row in enumerate(rows)]
+    late = [row for _, _, row in sorted(arrivals, key=lambda arrival: arrival[:2])]
+    stream = Stream()
+
+    for begin in range(0, len(late), size):
+        stream.add(late[begin : begin + size])
+        stream.close()
+    if late:
+        stream.check()
+
+    assert stream.online.dropped["late"] == len(late) - len(stream.taken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1, 20, 500])
+def test_an_estate_is_told_as_the_batch_path_tells_it(estate: Estate, size: int) -> None:
+    """Two days of an estate that come in chunks, shuffled within the hour, are told as if they had come together."""
+    since = estate.until - timedelta(hours=24)
+    events = attribute(estate.lake.read(since, since + timedelta(hours=48)), read_leases(estate.lake))
+    rows = events.with_columns(late=pl.col("ts") + pl.duration(minutes=pl.int_range(pl.len()).shuffle(seed=1) % 50))
+    stream = Stream()
+
+    for chunk in rows.sort("late").drop("late").iter_slices(size):
+        stream.add(chunk.rows(named=True))
+        stream.close()
+    stream.check()
+
+    assert stream.online.dropped.total() == 0
+    same_but_for(stream.told, by_window(extract(events)))
