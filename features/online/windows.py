@@ -1,7 +1,7 @@
 """Windows while events come in: what is known of them is kept, and their features are told when they are asked for."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -19,11 +19,12 @@ from features.online.pulls import Pulls
 from features.online.rollouts import Rollouts
 from features.online.silence import Lives, Spoken
 from features.protocols import specs
-from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, VALUES_SCHEMA, WINDOW, Windows
+from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, KEY, VALUES_SCHEMA, WINDOW, Windows
 
 LATENESS: Final = 6  # windows: events up to an hour before the last close reopen theirs
 EVENTS: Final = 100_000  # of a workload in a window; what comes beyond is counted as dropped and not looked at
 LIFE = ("lifecycle", "exec")
+Key = tuple[str, int]  # workload and window
 
 
 class OnlineWindows:
@@ -44,11 +45,12 @@ class OnlineWindows:
     def __init__(self) -> None:
         self.dropped: Counter[str] = Counter()
         self._windows: PerWindow[Found] = PerWindow(Found)
-        self._events: Counter[tuple[str, int]] = Counter()
+        self._events: Counter[Key] = Counter()
         self._facts: dict[str, tuple[tuple[int, int], str]] = {}
         self._closed = 0
         self._forgotten = 0
         self._reopened: dict[str, int] = {}
+        self._given: set[Key] = set()
         self._latest = 0
         self._naming = Naming(self.dropped)
         self._network = Network(self._naming, self._windows, self.dropped)
@@ -95,18 +97,20 @@ class OnlineWindows:
         return self._tables(self._told(number(since), number(until)))
 
     def close(self, until: datetime) -> Windows:
-        """Give the features of windows that end at or before `until` and were not given yet, or have changed since.
+        """Give the features of windows that end at or before `until` and were not given yet, or may have changed since.
 
-        An hour before `until` they are forgotten.
+        An hour before `until` they are forgotten. A window that late events leave with nothing to tell of, as a
+        silence that was none, is given without values and items.
         """
         end = number(until)
-        since = min(self._reopened.values(), default=self._closed)
         told = [
             (workload, window)
-            for workload, window in self._told(min(since, self._closed), end)
-            if window >= min(self._closed, self._reopened.get(workload, self._closed))
+            for workload, window in self._told(min(self._reopened.values(), default=self._closed), end)
+            if window >= self._reopened.get(workload, self._closed)
         ]
-        tables = self._tables(told)
+        voided = self._voided()
+        tables = self._tables({*told, *voided}, voided)
+        self._given |= {(workload, number(start)) for workload, start in tables.values.select(KEY).rows()}
         self._closed = max(self._closed, end)
         self._reopened = {}
         if self._closed - LATENESS > self._forgotten:
@@ -169,7 +173,11 @@ class OnlineWindows:
             if known is None or known[0] < moment[:2]:
                 self._facts[row["workload"]] = moment[:2], image
 
-    def _told(self, since: int, until: int) -> Sequence[tuple[str, int]]:
+    def _voided(self) -> set[Key]:
+        """List what was given of reopened windows."""
+        return {key for key in self._given if key[1] >= self._reopened.get(key[0], self._closed)}
+
+    def _told(self, since: int, until: int) -> Sequence[Key]:
         heard = [(workload, window) for workload, window, _ in self._windows.within(since, until)]
         return [*{*heard, *self._spoken.silent(since, until), *self._lives.due(since, until)}]
 
@@ -181,7 +189,7 @@ class OnlineWindows:
         self._impersonation.tell(workload, window, self._network.contacts(workload, window), found)
         return found
 
-    def _tables(self, told: Iterable[tuple[str, int]]) -> Windows:
+    def _tables(self, told: Collection[Key], always: Collection[Key] = ()) -> Windows:
         keys = sorted(told)
         for workload, window in dict(keys).items():  # the last window of each workload
             self._network.name(workload, window)
@@ -190,7 +198,7 @@ class OnlineWindows:
         found = [
             (workload, start_of(window), window_found)
             for (workload, window), window_found in by_key.items()
-            if window_found
+            if window_found or (workload, window) in always
         ]
         numbers = [spec.name for spec in specs().values() if spec.kind != "items"]
         values = {
@@ -214,6 +222,7 @@ class OnlineWindows:
         for family in (self._network, self._impersonation, self._lookups, self._config, self._control, self._naming):
             family.forget(before)
         self._windows.forget(before)
+        self._given = {key for key in self._given if key[1] >= before}
         for key in [key for key in self._events if key[1] < before]:
             del self._events[key]
 

@@ -63,8 +63,9 @@ KINDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "rcode": maybe(st.sampled_from(["NOERROR", "NXDOMAIN"])), "answers": maybe(st.lists(ADDRESSES, max_size=2)),
     },
     "tls": {
+        "external": maybe(st.booleans()),
         "uid": maybe(UIDS), "dst_ip": maybe(ADDRESSES), "server_name": maybe(NAMES),
-        "established": maybe(st.booleans()), "ja3": maybe(st.just("j3")), "ja4": maybe(st.just("j4")), "external": maybe(st.booleans()),
+        "established": maybe(st.booleans()), "ja3": maybe(st.just("j3")), "ja4": maybe(st.just("j4")),
     },
     "http": {
         "uid": maybe(UIDS), "dst_ip": maybe(ADDRESSES), "external": maybe(st.booleans()),
