@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from features.extraction import read_leases
 from features.leases import attribute
-from features.online.windows import LATENESS, OnlineWindows, extract_rows
+from features.online.windows import LATENESS, OnlineWindows, extract_few
 from features.windows import KEY, WINDOW, Windows, extract, floor_window
 from tests.estates import Estate
 from tests.features.online.telemetry import Row, frame, telemetry
@@ -31,9 +31,10 @@ def same(online: Windows, batch: Windows) -> None:
 def test_rows_give_what_a_frame_gives(data: st.DataObject) -> None:
     """Whatever the events and their order, the windows of rows are those of a frame."""
     rows = data.draw(telemetry(HOURS))
-    shuffled = data.draw(st.permutations(rows))
+    events = frame(rows)
+    order = data.draw(st.permutations(range(len(events))))
 
-    same(extract_rows(shuffled), extract(frame(rows)))
+    same(extract_few(events[order]), extract(events))
 
 
 class Stream:
@@ -88,10 +89,14 @@ def by_window(found: Windows) -> Told:
 
 
 @pytest.mark.slow
-@examples(max_examples=50)
-@given(telemetry(HOURS), st.lists(st.integers(0, 90), min_size=1, max_size=40), st.integers(1, 20))
+@examples(max_examples=60)
+@given(
+    st.sampled_from([2.0, 20.0]).flatmap(telemetry),
+    st.lists(st.integers(0, 90), min_size=1, max_size=40),
+    st.integers(1, 5),
+)
 def test_events_in_chunks_and_late_are_told_as_if_they_had_come_together(
-    rows: list[Row], delays: list[int], size: int
+    rows: list[Row], delays: list[int], chunks: int
 ) -> None:
     """Events come up to an hour and a half late, in chunks between which windows are closed.
 
@@ -101,10 +106,10 @@ def test_events_in_chunks_and_late_are_told_as_if_they_had_come_together(
     late = [row for _, _, row in sorted(arrivals, key=lambda arrival: arrival[:2])]
     stream = Stream()
 
+    size = len(late) // chunks + 1
     for begin in range(0, len(late), size):
         stream.add(late[begin : begin + size])
         stream.close()
-    if late:
         stream.check()
 
     assert stream.online.dropped["late"] == len(late) - len(stream.taken)
