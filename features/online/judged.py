@@ -67,6 +67,10 @@ class Judged(Generic[K, V]):
             found.update(answers)
         return found
 
+    def forget(self) -> None:
+        """Drop what is known, so that all is computed anew."""
+        self._known = {}
+
 
 def _settings(tokens: list[str]) -> dict[str, Setting]:
     series = pl.Series("config", tokens, pl.String)
@@ -115,3 +119,9 @@ def requests(rows: Iterable[Row]) -> list[tuple[Row, Dangers]]:
     keyed = [(row, request_key(row)) for row in rows]
     answers = _known_requests.of(key for _, key in keyed)
     return [(row, answers[key]) for row, key in keyed]
+
+
+def forget() -> None:
+    """Drop what is known of settings, commands and requests."""
+    for known in (settings, commands, _known_requests):
+        known.forget()

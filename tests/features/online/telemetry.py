@@ -103,33 +103,66 @@ KINDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 }  # fmt: skip
 
 
+def after(moment: datetime, seconds: float) -> datetime:
+    return moment + timedelta(seconds=seconds)
+
+
 @st.composite
-def event(draw: st.DrawFn, hours: float) -> Row:
-    """One event of any kind."""
-    kind = draw(st.sampled_from(sorted(KINDS)))
+def event(draw: st.DrawFn, hours: float, kind: str | None = None) -> Row:
+    """One event of a kind, or of any."""
+    kind = kind or draw(st.sampled_from(sorted(KINDS)))
     told = {name: draw(values) for name, values in KINDS[kind].items()}
     return {"kind": kind, "ts": draw(moments(hours)), "workload": draw(maybe(WORKLOADS)), **told}
 
 
 @st.composite
+def visit(draw: st.DrawFn, hours: float) -> list[Row]:
+    """A host outside that is looked up, connected to and spoken to, each a little after the other."""
+    moment, workload, address = draw(moments(hours)), draw(WORKLOADS), draw(ADDRESSES)
+    uid, name = f"V{draw(st.integers(1, 99))}", draw(NAMES)
+    flow = {"peer": None, "external": True, "dst_ip": address, "uid": uid, "ts": moment, "conn_state": "SF"}
+    looked_up = {"query": name, "answers": [address], "ts": after(moment, draw(st.sampled_from([-700, -1, 30])))}
+    said = {"dst_ip": address, "uid": uid, "ts": after(moment, draw(st.sampled_from([1, 700])))}
+    parts = {"flow": flow, "dns": looked_up, "tls": said | {"established": False}, "http": said}
+    told = draw(st.lists(st.sampled_from(sorted(parts)), unique=True, min_size=1))
+    return [draw(event(hours, kind)) | {"workload": workload, **parts[kind]} for kind in told]
+
+
+@st.composite
+def rollout(draw: st.DrawFn, hours: float) -> list[Row]:
+    """Containers of one workload that get one configuration, and one of them another later."""
+    workload, tokens = draw(WORKLOADS), draw(st.lists(TOKENS, min_size=1, max_size=3))
+    snapshot = {"kind": "config", "workload": workload, "image_repository": "shop/api", "image_registry": "docker.io"}
+    began = draw(moments(hours))
+    made = [
+        snapshot | {"container_id": f"r{n}", "config": tokens, "ts": after(began, 60.0 * n)}
+        for n in range(draw(st.integers(1, 3)))
+    ]
+    later = after(began, draw(st.sampled_from([300, 7000, 40_000])))
+    return [*made, snapshot | {"container_id": "r0", "config": [*tokens, draw(TOKENS)], "ts": later}]
+
+
+@st.composite
 def series(draw: st.DrawFn, hours: float) -> list[Row]:
     """Flows of one workload to one place at intervals, so that beacons, drips and silences are among what is told."""
-    flow = draw(event(hours).filter(lambda row: row["kind"] == "flow"))
-    flow |= {"workload": draw(WORKLOADS), "external": flow["peer"] is None and draw(st.booleans())}
-    seconds, count = draw(st.sampled_from([(30, 60), (600, 60), (1800, 20), (7200, 8)]))
-    jitter = draw(st.sampled_from([0, 1, 5]))
+    flow = draw(event(hours, "flow"))
+    flow |= {"workload": draw(WORKLOADS), "uid": None}
+    flow["external"] = flow["peer"] is None and draw(st.booleans())
+    period, count = draw(st.sampled_from([(30, 60), (600, 60), (1800, 20), (7200, 8)]))
+    jitter, echo = draw(st.sampled_from([0, 1, 5])), draw(st.sampled_from([(0,), (0, 3), (0, 7)]))
     return [
-        flow | {"ts": flow["ts"] + timedelta(seconds=seconds * n + (n * 7919) % (jitter + 1)), "uid": None}
+        flow | {"ts": after(flow["ts"], period * n + (n * 7919) % (jitter + 1) + late * (1 + n % 2))}
         for n in range(count)
+        for late in echo
     ]
 
 
 def telemetry(hours: float) -> st.SearchStrategy[list[Row]]:
-    """Events of any kind, and some that repeat, within some hours after `START`; each has an id of its own."""
-    single = st.lists(event(hours), max_size=25)
-    repeated = st.lists(series(hours), max_size=2).map(lambda lists: list(chain.from_iterable(lists)))
+    """Events of any kind, and some that belong together, within hours after `START`; each has an id of its own."""
+    stories = st.lists(visit(hours) | rollout(hours), max_size=6), st.lists(series(hours), max_size=2)
+    parts = st.tuples(st.lists(event(hours), max_size=20), *(story.map(chain.from_iterable) for story in stories))
     end = START + timedelta(hours=hours)
-    told = st.tuples(single, repeated).map(lambda parts: [row for row in parts[0] + parts[1] if row["ts"] < end])
+    told = parts.map(lambda parts: [row for row in chain(*parts) if START <= row["ts"] < end])
     return told.map(lambda rows: [row | {"event_id": n + 1} for n, row in enumerate(rows)])
 
 
