@@ -68,12 +68,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        run(arguments(["--out", folder, "--workloads", given.workloads, "--flows", "700000"]))
+        run(arguments(["--out", folder, "--workloads", given.workloads, "--flows", "350000"]))
         lake = ingested(Path(folder), silent)
-    until = closed_until(lake)
-    if until is None:
-        raise SystemExit("the estate is empty")
-    events = attribute(lake.read(until - DAY, until), read_leases(lake))
+        until = closed_until(lake)
+        if until is None:
+            raise SystemExit("the estate is empty")
+        events = attribute(lake.read(until - DAY, until), read_leases(lake))
     table = Table(title="CPU ms, medians")
     for column in ("events", "batch", "online, new", "ratio", "online, known", "ratio", "equal"):
         table.add_column(column, justify="right")

@@ -98,6 +98,13 @@ class Network:
             self.rename(workload, window)
         return changed
 
+    def rename_all(self) -> list[tuple[str, int]]:
+        """Take it that every destination may be called otherwise; give all open windows."""
+        changed = [(workload, window) for workload, window, _ in self._traffic.within(0, self._told + 1)]
+        for workload, window in changed:
+            self.rename(workload, window)
+        return changed
+
     def tell(self, workload: str, window: int, found: Found) -> None:
         """Add what hangs on the names of destinations, and what the day up to this window adds up to."""
         traffic = self._traffic.get(workload, window)

@@ -134,8 +134,7 @@ class OnlineWindows:
         if kind == "flow":
             self._take_flow(row, workload, moment)
         elif kind == "dns":
-            for changed in self._network.renamed(self._naming.answer(row, moment), moment.window):
-                self._reopen(*changed)
+            self._take_answers(row, workload, moment)
             if workload is not None and row.get("query") is not None:
                 self._lookups.add(row, moment)
         else:
@@ -159,6 +158,16 @@ class OnlineWindows:
             self._impersonation.flow(row, contact)
             for said in self._naming.open(contact):
                 self._reopen(*said)
+
+    def _take_answers(self, row: Row, workload: str | None, moment: Moment) -> None:
+        first, asked = not self._naming.dns_seen, workload is None or self._naming.asks(workload)
+        addresses = self._naming.answer(row, moment)
+        # With the first DNS of all, what clients say names no destination any more.
+        changed = self._network.rename_all() if first else self._network.renamed(addresses, moment.window)
+        for told in changed:
+            self._reopen(*told)
+        if workload is not None and not asked:  # its clients may have borrowed names all the while
+            self._reopen(workload, self._forgotten)
 
     def _take_control(self, row: Row, kind: str, moment: Moment) -> None:
         self._pulls.add(row, moment)
