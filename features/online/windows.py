@@ -23,7 +23,7 @@ from features.windows import FACTS_SCHEMA, ITEMS_SCHEMA, KEY, VALUES_SCHEMA, WIN
 
 LATENESS: Final = 6  # windows: events up to an hour before the last close reopen theirs
 EVENTS: Final = 100_000  # of a workload in a window; what comes beyond is counted as dropped and not looked at
-FEW: Final = 2_000  # events up to which this path is the cheaper one, even where each value is new
+FEW: Final = 1_000  # events up to which this path is the cheaper one, even where each value is new
 LIFE = ("lifecycle", "exec")
 Key = tuple[str, int]  # workload and window
 
@@ -52,7 +52,6 @@ class OnlineWindows:
         self._forgotten = 0
         self._reopened: dict[str, int] = {}
         self._given: set[Key] = set()
-        self._latest = 0
         self._naming = Naming(self.dropped)
         self._network = Network(self._naming, self._windows, self.dropped)
         self._impersonation = Impersonation(self._naming, self._windows)
@@ -71,7 +70,6 @@ class OnlineWindows:
             if moment.window < self._forgotten:
                 self.dropped["late"] += 1
                 continue
-            self._latest = max(self._latest, moment.window)
             workload, kind = row.get("workload"), row["kind"]
             if workload is not None and not self._admit(workload, moment.window):
                 continue
