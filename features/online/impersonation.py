@@ -63,8 +63,8 @@ class Impersonation:
         """Add what hangs on the names of destinations."""
         sayings = self._sayings.get(workload, window)
         for fault, uid, address in sayings.faulty if sayings else ():
-            contact = self._naming.flow_of(uid)
-            destination = address if contact is None else self._naming.destination(contact)
+            reached = self._naming.destination_of(uid)
+            destination = address if reached is None else reached
             found.meet("network.bare_tls", None if destination is None else fault + destination)
         for contact in contacts:
             if (name := self._naming.borrowed(contact)) is not None:

@@ -2,8 +2,8 @@
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Sized
+from typing import Final, NamedTuple
 
 from features.flows import domain_of
 from features.http_clients import without_port
@@ -49,11 +49,13 @@ class Naming:
         self.dns_seen = False
         self._askers: dict[str, int] = {}  # workload -> last window in which its DNS was seen
         self._answers: dict[str, list[tuple[int, int, int, str]]] = {}  # address -> us, event id, place, name
-        self._given: dict[tuple[str, str], list[int]] = {}  # name and address -> first and last us
+        self._given: dict[tuple[str, str], tuple[int, int]] = {}  # name and address -> first and last us
         self._said: dict[str, tuple[Key, str]] = {}
         self._opened: dict[str, Contact] = {}
+        self._reached: dict[str, str] = {}  # uid -> destination, of flows whose window is forgotten
         self._sayers: dict[str, list[tuple[str, int]]] = {}  # uid -> workload and window of what was said
-        self._uids: dict[int, list[str]] = {}
+        self._known: set[str] = set()  # uids of the three
+        self._noted_in: dict[int, list[str]] = {}
 
     def answer(self, row: Row, moment: Moment) -> list[str]:
         """Take a DNS event; give the addresses whose names it tells."""
@@ -68,8 +70,9 @@ class Naming:
             if address not in self._answers and not self._room(self._answers):
                 continue
             insort(self._answers.setdefault(address, []), (moment.us, moment.event_id, place, name))
-            span = self._given.setdefault((name, address), [moment.us, moment.us])
-            span[:] = min(span[0], moment.us), max(span[1], moment.us)
+            if (name, address) in self._given or self._room(self._given):
+                first, last = self._given.get((name, address), (moment.us, moment.us))
+                self._given[name, address] = min(first, moment.us), max(last, moment.us)
         return told
 
     def say(self, row: Row, moment: Moment) -> Contact | None:
@@ -92,7 +95,7 @@ class Naming:
         if uid is None or not self._noted(uid, contact.moment):
             return []
         known = self._opened.get(uid)
-        if known is None or contact.moment[:2] < known.moment[:2]:
+        if uid not in self._reached and (known is None or contact.moment[:2] < known.moment[:2]):
             self._opened[uid] = contact
         return self._sayers.get(uid, [])
 
@@ -107,9 +110,12 @@ class Naming:
             domain = domain_of(said)
         return contact.address if domain is None else domain
 
-    def flow_of(self, uid: str | None) -> Contact | None:
-        """Give the first flow of a connection."""
-        return None if uid is None else self._opened.get(uid)
+    def destination_of(self, uid: str | None) -> str | None:
+        """Name whom the first flow of a connection reached; None if there is none."""
+        if uid is None:
+            return None
+        contact = self._opened.get(uid)
+        return self._reached.get(uid) if contact is None else self.destination(contact)
 
     def said(self, uid: str | None) -> str | None:
         """Give the host that a client first named within a connection, without its port."""
@@ -130,6 +136,7 @@ class Naming:
 
     def forget(self, before: int) -> None:
         """Drop what no window from `before` on can ask for."""
+        self._settle(before)
         start = before * LENGTH
         oldest = start - TRAILING_US
         for address, answers in list(self._answers.items()):
@@ -141,8 +148,20 @@ class Naming:
         for workload in [workload for workload, window in self._askers.items() if window < before - DAY]:
             del self._askers[workload]
         for uid in self._old_uids(before - DAY):
-            for table in (self._said, self._opened, self._sayers):
+            self._known.discard(uid)
+            for table in (self._said, self._reached):
                 table.pop(uid, None)
+
+    def _settle(self, before: int) -> None:
+        """Name destinations of forgotten windows for good, while the answers that name them are known."""
+        for uid, contact in list(self._opened.items()):
+            if contact.moment.window < before:
+                self._reached[uid] = self.destination(contact)
+                del self._opened[uid]
+        for uid, sayers in list(self._sayers.items()):
+            sayers[:] = [sayer for sayer in sayers if sayer[1] >= before]
+            if not sayers:
+                del self._sayers[uid]
 
     def _resolved(self, address: str, us: int) -> str | None:
         answers = self._answers.get(address)
@@ -153,18 +172,19 @@ class Naming:
 
     def _noted(self, uid: str, moment: Moment) -> bool:
         """Note when a connection is forgotten; False if there is no room for it."""
-        if uid in self._opened or uid in self._sayers or uid in self._said:
+        if uid in self._known:
             return True
-        if not self._room(self._opened):
+        if not self._room(self._known):
             return False
-        self._uids.setdefault(moment.window, []).append(uid)
+        self._known.add(uid)
+        self._noted_in.setdefault(moment.window, []).append(uid)
         return True
 
     def _old_uids(self, before: int) -> Iterator[str]:
-        for window in [window for window in self._uids if window < before]:
-            yield from self._uids.pop(window)
+        for window in [window for window in self._noted_in if window < before]:
+            yield from self._noted_in.pop(window)
 
-    def _room(self, table: dict[str, Any]) -> bool:
+    def _room(self, table: Sized) -> bool:
         if len(table) < ENTRIES:
             return True
         self.dropped["names"] += 1

@@ -71,7 +71,7 @@ class OnlineWindows:
                 self.dropped["late"] += 1
                 continue
             workload, kind = row.get("workload"), row["kind"]
-            if workload is not None and not self._admit(workload, moment.window):
+            if not self._admit(workload or "", moment.window):
                 continue
             if kind in _TRAFFIC:
                 self._take_traffic(row, kind, workload, moment)

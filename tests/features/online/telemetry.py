@@ -122,7 +122,7 @@ def visit(draw: st.DrawFn, hours: float) -> list[Row]:
     uid, name = f"V{draw(st.integers(1, 99))}", draw(NAMES)
     flow = {"peer": None, "external": True, "dst_ip": address, "uid": uid, "ts": moment, "conn_state": "SF"}
     looked_up = {"query": name, "answers": [address], "ts": after(moment, draw(st.sampled_from([-700, -1, 30])))}
-    said = {"dst_ip": address, "uid": uid, "ts": after(moment, draw(st.sampled_from([1, 700])))}
+    said = {"dst_ip": address, "uid": uid, "ts": after(moment, draw(st.sampled_from([1, 700, 7200])))}
     parts = {"flow": flow, "dns": looked_up, "tls": said | {"established": False}, "http": said}
     told = draw(st.lists(st.sampled_from(sorted(parts)), unique=True, min_size=1))
     return [draw(event(hours, kind)) | {"workload": workload, **parts[kind]} for kind in told]

@@ -14,7 +14,7 @@ from features.leases import attribute
 from features.online.windows import LATENESS, OnlineWindows, extract_few
 from features.windows import KEY, WINDOW, Windows, extract, floor_window
 from tests.estates import Estate
-from tests.features.online.telemetry import Row, frame, telemetry
+from tests.features.online.telemetry import START, Row, frame, telemetry
 
 HOURS = 20.0
 Told = dict[tuple[str, datetime], dict[str, Any]]
@@ -139,3 +139,23 @@ def test_an_estate_is_told_as_the_batch_path_tells_it(estate: Estate, size: int)
     assert stream.online.dropped.total() == 0
     batch = by_window(extract(events))
     assert stands(stream.told, batch) == {key: row for key, row in batch.items() if key[1] < stream.closed}
+
+
+def test_a_connection_keeps_its_destination_when_its_address_is_named_anew() -> None:
+    """What is said hours into a connection goes to whom it reached, whatever its address is called by then."""
+    about = {"workload": "docker:shop/api", "dst_ip": "203.0.113.7", "uid": "C1", "external": True}
+    told: list[tuple[float, Row]] = [
+        (0, {"kind": "dns", "query": "a.shop.example", "answers": ["203.0.113.7"]}),
+        (1, {"kind": "flow"}),
+        (120, {"kind": "dns", "query": "b.other.example", "answers": ["203.0.113.7"]}),
+        (240, {"kind": "tls"}),
+        (260, {"kind": "alert"}),
+    ]
+    stream = Stream()
+
+    for number, (minutes, row) in enumerate(told):
+        stream.add([about | row | {"ts": START + timedelta(minutes=minutes), "event_id": number}])
+        stream.close()
+        stream.check()
+
+    assert "without a server name to shop.example" in str(stream.told)
