@@ -6,10 +6,13 @@ describes for containers and Linux, with the tools its write-ups name. Looking a
 and connections, which is what operators do in an incident, is none.
 """
 
+import re
 from collections.abc import Sequence
 
 from features.dangers import Danger
 
+_NUMBER = re.compile(r"\d{3,}")
+_LONGEST = 120
 _SHELL = r"(?:\S*/)?(?:ba|da|a|z|k)?sh"
 _RUN = r"(?:^|[;&|(`]\s*|\b(?:sudo|exec|nohup)\s+|-c\s+['\"]?)(?:\S*/)?"  # where a program's name may stand
 _SCRATCH = r"/(?:tmp|var/tmp|dev/shm|run/shm)/"
@@ -43,3 +46,14 @@ COMMANDS: Sequence[Danger] = (
     Danger(1, "T1082", "lists the environment", r"^(?:\S*/)?(?:env|printenv)$"),
     Danger(1, "T1016", "lists connections or neighbours", r"/proc/net/|^(?:\S*/)?(?:arp|ip|ifconfig|route)\b"),
 )  # fmt: skip
+
+
+def command_profile(command: str) -> str:
+    """Give a command without longer numbers, which differ from run to run, cut at 120 characters.
+
+    Examples
+    --------
+    >>> command_profile("kill -9 12345")
+    'kill -9 #'
+    """
+    return _NUMBER.sub("#", command)[:_LONGEST]

@@ -8,6 +8,7 @@ whoever shows them is not its matter but the baseline's.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 
@@ -44,12 +45,25 @@ def met(lines: pl.Series, dangers: Sequence[Danger]) -> pl.DataFrame:
     >>> met(pl.Series("command", ["id", "ls"]), [Danger(1.0, "T1033", "asks who it is", "^id$")]).rows()
     [('id', 'asks who it is', 1.0)]
     """
+    found = matching(lines, [danger.pattern for danger in dangers])
+    table = pl.DataFrame(
+        [(number, danger.name, danger.points) for number, danger in enumerate(dangers)],
+        schema={"number": pl.Int64, "danger": pl.String, "points": pl.Float64},
+        orient="row",
+    )
+    return found.join(table, on="number", how="left", maintain_order="left").drop("number")
+
+
+def matching(lines: pl.Series, patterns: Sequence[str]) -> pl.DataFrame:
+    """Find which patterns match which lines.
+
+    Returns
+    -------
+    A column named as `lines` and `number`, the pattern's place in `patterns`: a row for each match of each distinct
+    line.
+    """
     distinct = lines.drop_nulls().unique(maintain_order=True).to_frame()
-    found = [
-        distinct.filter(pl.col(lines.name).str.contains(danger.pattern)).with_columns(
-            pl.lit(danger.name).alias("danger"), pl.lit(danger.points, pl.Float64).alias("points")
-        )
-        for danger in (dangers if len(distinct) else ())
-    ]
-    nothing = pl.DataFrame(schema={lines.name: pl.String, "danger": pl.String, "points": pl.Float64})
-    return pl.concat([nothing, *found])
+    # One plan for all: planning costs more than matching where lines are few.
+    met_by = distinct.select(pl.col(lines.name).str.contains(p).alias(str(n)) for n, p in enumerate(patterns))
+    rows, numbers = np.nonzero(met_by.to_numpy())
+    return distinct[rows].with_columns(pl.Series("number", numbers, pl.Int64))

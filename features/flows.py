@@ -1,5 +1,6 @@
 """Flows made ready for features: how a destination is named, and what was said about it in DNS, TLS and HTTP."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 import polars as pl
@@ -28,9 +29,15 @@ def _is_address(name: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1 << 17)
+def domain_of(name: str) -> str | None:
+    """Give the registered domain of a name; None for what is an address."""
+    return None if _is_address(name) else registered_domain(name)
+
+
 def domains(names: pl.Series) -> pl.DataFrame:
     """Give the registered domain of each distinct name; null for what is an address."""
-    return mapped(names, "domain", lambda n: None if _is_address(n) else registered_domain(n), pl.String())
+    return mapped(names, "domain", domain_of, pl.String())
 
 
 def name_destinations(events: pl.DataFrame, answers: Answers) -> pl.DataFrame:

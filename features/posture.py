@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from features.dangers import matching
+
 PRIVILEGED = 3.0  # points from which a setting opens the host or hides from it
 CARELESS = 0.25  # points of a missing safeguard: thirty-two of them weigh as much as one open host
 
@@ -157,20 +159,17 @@ def danger(token: pl.Expr) -> pl.Expr:
 def carelessness(tokens: pl.DataFrame, container: list[str]) -> pl.DataFrame:
     """Give the points of what each container lacks, by the columns that name a container, as `careless`."""
     told = tokens.select(*container, "config")
-    distinct = told.lazy().select(pl.col("config").unique())
-    concerned, safe = (
-        pl.concat(
-            [
-                distinct.filter(pl.col("config").str.contains(pattern)).with_columns(pl.lit(number).alias("rule"))
-                for number, pattern in enumerate(patterns)
-            ]
-        ).collect()
-        for patterns in ([rule.of for rule in MISSING], [rule.safeguard for rule in MISSING])
-    )
+    concerned, safe = safeguards(told["config"])
     lacking = (
         told.join(concerned, on="config")
-        .select(*container, "rule")
+        .select(*container, "number")
         .unique()
-        .join(told.join(safe, on="config"), on=[*container, "rule"], how="anti")
+        .join(told.join(safe, on="config"), on=[*container, "number"], how="anti")
     )
     return lacking.group_by(container).agg((pl.len() * CARELESS).alias("careless"))
+
+
+def safeguards(tokens: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give which rules of `MISSING` concern which tokens, and which tokens satisfy them: `config, number` each."""
+    tokens = tokens.rename("config")
+    return matching(tokens, [rule.of for rule in MISSING]), matching(tokens, [rule.safeguard for rule in MISSING])

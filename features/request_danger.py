@@ -6,7 +6,8 @@ Control Good Practices* (privilege escalation risks) and *Pod Security Standards
 `verb resource fact`; a request has a line without a fact, and one for each fact that it or its object states.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -74,6 +75,29 @@ _TOOL = r"^(?:kubectl|curl|wget|python-requests|httpie)$"
 # what anyone may ask: ClusterRole system:public-info-viewer
 _PUBLIC = r"^/(?:healthz|livez|readyz|version|openapi|\.well-known)"
 _REFUSED = 400
+
+# what the dangers of a request hang on
+REQUEST_COLUMNS = (
+    "action", "resource", "command", "namespace", "name", "uri", "src_ip", "user_agent", "actor", "status", "rule",
+    "config",
+)  # fmt: skip
+RequestKey = tuple[str | int | tuple[str | None, ...] | None, ...]
+
+
+def request_key(request: Mapping[str, Any]) -> RequestKey:
+    """Give the values of `REQUEST_COLUMNS`, alike for requests whose dangers are: what plays no part is left out."""
+    told = {column: request.get(column) for column in REQUEST_COLUMNS}
+    if told["name"] is not None and told["resource"] != "configmaps":
+        told["name"] = ""
+    if told["actor"] != _NAMELESS:
+        told["uri"] = None
+    if told["rule"] != "forbid":
+        told["rule"] = None
+    if told["status"] is not None:
+        told["status"] = _REFUSED if told["status"] >= _REFUSED else 0
+    if told["config"] is not None:
+        told["config"] = tuple(told["config"])
+    return tuple(told.values())
 
 
 def dangers_of(requests: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from features.windows import KEY, WINDOW
 
 LIFE_KINDS = ("config", "lifecycle")
 CONTAINER = ["workload", "container_id"]
-_ENDS = ("die", "destroy")
+ENDS = ("die", "destroy")
 
 
 def spans(events: pl.DataFrame) -> pl.DataFrame:
@@ -37,7 +37,7 @@ def standing(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _tells() -> pl.Expr:
-    return (pl.col("kind") == "config") | pl.col("action").is_in(_ENDS)
+    return (pl.col("kind") == "config") | pl.col("action").is_in(ENDS)
 
 
 def siblings(events: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from features.commands import COMMANDS
+from features.addresses import mapped
+from features.commands import COMMANDS, command_profile
 from features.dangers import met
 from features.protocols import Extraction, FeatureSpec
 from features.request_danger import dangers_of
@@ -19,6 +20,8 @@ _TOLD = (
     "ts", "kind", "action", "host", "namespace", "container_id", "workload", "actor", "src_ip", "uri", "user_agent",
     "status", "config", "command", "resource", "name", "rule", "healthcheck",
 )  # fmt: skip
+FOLLOW_UPS = ("exec_start", "exec_die")  # of a command that was told of already
+FORBIDDEN = 403  # HTTP
 TELLING = 3.0  # points from which a danger is named when it is new: a first shell is a new command already
 LOST = "a container ended or froze and none took its place within ten minutes"
 
@@ -100,9 +103,11 @@ class Control:
         runs = events.filter(
             (pl.col("kind") == "exec")
             & pl.col("command").is_not_null()
-            & ~pl.col("action").is_in(["exec_start", "exec_die"])
+            & ~pl.col("action").is_in(FOLLOW_UPS)
             & (pl.col("healthcheck").is_null() | (pl.col("command") != pl.col("healthcheck")))
         )
+        profiles = mapped(runs["command"], "profile", command_profile, pl.String())
+        runs = runs.join(profiles, on="command", how="left")
         rare = events.filter(pl.col("kind").is_in(["lifecycle", "exec"]) & ~pl.col("action").is_in(ROUTINE))
         rare = rare.filter(pl.col("command").is_null())
         requests = events.filter(pl.col("kind") == "audit")
@@ -119,7 +124,7 @@ class Control:
             values,
             pl.concat(
                 [
-                    count_items(runs, "control.new_command", _command()),
+                    count_items(runs, "control.new_command", pl.col("profile")),
                     count_items(runs.filter(pl.col("actor").is_not_null()), "control.exec_by", pl.col("actor")),
                     count_items(rare, "control.new_action", pl.col("action")),
                     count_items(requests, "control.new_request", _request()),
@@ -144,10 +149,6 @@ def _telling(dangers: pl.DataFrame) -> pl.DataFrame:
     return dangers.filter(pl.col("points") >= TELLING)
 
 
-def _command() -> pl.Expr:
-    return pl.col("command").str.replace_all(r"\d{3,}", "#").str.slice(0, 120)
-
-
 def _request() -> pl.Expr:
     """Verb and resource; secrets asked for without a namespace are all of them."""
     everywhere = pl.when(pl.col("namespace").is_null() & (pl.col("resource") == "secrets"))
@@ -158,7 +159,7 @@ def _request() -> pl.Expr:
 def _requests(requests: pl.DataFrame) -> pl.DataFrame:
     return requests.group_by(KEY).agg(
         pl.len().cast(pl.Float64).alias("control.requests"),
-        (pl.col("status") == 403).sum().cast(pl.Float64).alias("control.denied"),  # noqa: PLR2004 (HTTP Forbidden)
+        (pl.col("status") == FORBIDDEN).sum().cast(pl.Float64).alias("control.denied"),
     )
 
 

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from features.addresses import mapped
 from features.flows import EXPECTED_SERVICE, outbound
+from features.http_clients import agent_profile, path_profile
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, count_items, window_start
 
 _PORT = r":\d+$"
-_VARIABLE = r"[0-9a-fA-F]{8,}|\d+"  # numbers and identifiers, which differ from request to request
 _SAID = (
     "ts", "kind", "workload", "uid", "dst_ip", "external", "server_name", "established", "ja3", "ja4", "method", "uri",
     "user_agent",
 )  # fmt: skip
-_FIRST_STEPS = r"^((?:/[^/]*){0,2})"
 
 
 class Impersonation:
@@ -109,13 +109,14 @@ def _borrowed(events: pl.DataFrame, flows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _clients(said: pl.DataFrame) -> list[pl.DataFrame]:
-    agent = pl.col("user_agent").str.replace_all(r"[\d.]+", "#").str.slice(0, 120)
-    path = pl.col("uri").str.replace(r"[?#].*$", "").str.replace_all(_VARIABLE, "#").str.extract(_FIRST_STEPS)
     http = said.filter(pl.col("kind") == "http")
+    agents = mapped(http["user_agent"], "agent", agent_profile, pl.String())
+    paths = mapped(http["uri"], "path", path_profile, pl.String())
+    http = http.join(agents, on="user_agent", how="left").join(paths, on="uri", how="left")
     return [
         count_items(said, "network.new_fingerprint", pl.coalesce("ja4", "ja3")),
-        count_items(http, "network.new_user_agent", agent),
-        count_items(http, "network.new_request", pl.concat_str("method", pl.lit(" "), path.str.slice(0, 80))),
+        count_items(http, "network.new_user_agent", pl.col("agent")),
+        count_items(http, "network.new_request", pl.concat_str("method", pl.lit(" "), "path")),
     ]
 
 

@@ -12,6 +12,9 @@ _TOLD = (
     "user_agent",
 )  # fmt: skip
 NEEDS_PULL = ("pull", "create", "inspect")
+NOT_ACTED = ("registry_pull", "inspect")  # what leaves an image as it was
+IMAGE_ID_OF, MANIFEST_OF = " ", "(manifest) "
+SHORT_DIGEST = 19  # characters, of which `sha256:` are seven
 
 
 class Pulls:
@@ -62,12 +65,12 @@ class Pulls:
         publisher = pl.concat_str("image_registry", pl.lit("/"), pl.col("image_repository").str.split("/").list.first())
         tagged = images.filter(pl.col("image_digest").is_not_null() & pl.col("image_tag").is_not_null())
         # An inspect states the image id, a registry the digest of the manifest: two names of one image, never compared.
-        named_by = pl.when(pl.col("kind") == "config").then(pl.lit(" ")).otherwise(pl.lit("(manifest) "))
-        digest = pl.concat_str(full, pl.lit(":"), "image_tag", named_by, pl.col("image_digest").str.slice(0, 19))
+        named_by = pl.when(pl.col("kind") == "config").then(pl.lit(IMAGE_ID_OF)).otherwise(pl.lit(MANIFEST_OF))
+        digest = pl.concat_str(
+            full, pl.lit(":"), "image_tag", named_by, pl.col("image_digest").str.slice(0, SHORT_DIGEST)
+        )
         acted = events.filter(
-            (pl.col("kind") == "image")
-            & pl.col("workload").is_not_null()
-            & ~pl.col("action").is_in(["registry_pull", "inspect"])
+            (pl.col("kind") == "image") & pl.col("workload").is_not_null() & ~pl.col("action").is_in(NOT_ACTED)
         ).with_columns(window_start())
         pushed = acted.filter((pl.col("action") == "push") & pl.col("user_agent").is_not_null())
         agent = pl.concat_str(pl.col("user_agent").str.extract(r"^([^/ ]+)"), pl.lit(" from "), "src_ip")

@@ -8,6 +8,7 @@ from features.expectations import Expectation
 from features.extraction import closed_until, extract, extract_days
 from features.ingest import events_from_records
 from features.leases import LEASE_COLUMNS, attribute, build_leases
+from features.online.windows import FEW, extract_few
 from features.protocols import Record
 from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.detector import Detector
@@ -113,7 +114,8 @@ def score_records(
         build_leases(batch.events.select(LEASE_COLUMNS)),
         internal_networks(settings.internal_cidrs),
     )
-    return _ordered(detector.score(extract(events), expected=expected)), [
+    windows = extract_few(events) if len(events) <= FEW else extract(events)
+    return _ordered(detector.score(windows, expected=expected)), [
         (reject.line - 1, reject.reason) for reject in batch.rejects
     ]
 

@@ -70,6 +70,13 @@ def test_container_that_is_replaced_in_time_is_not_lost() -> None:
     assert lost(life((3, "h1", "die"), (12, "h1", "start"), (60, "h1", "start"))).is_empty()
 
 
+def test_container_of_an_engine_without_a_name_is_replaced_there() -> None:
+    """Where no record names its host, ends and starts meet all the same."""
+    acts = life((3, "h1", "die"), (12, "h1", "start")).with_columns(pl.lit(None, pl.String).alias("host"))
+
+    assert lost(acts).is_empty()
+
+
 def test_frozen_container_is_lost() -> None:
     assert len(lost(life((3, "h1", "pause"), (60, "h1", "start")))) == 1
 

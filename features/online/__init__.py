@@ -1,0 +1,1 @@
+"""Features of windows while events come in: what `features.windows.extract` gives, without a plan for each feature."""
