@@ -26,6 +26,7 @@ def same(online: Windows, batch: Windows) -> None:
     assert online.facts.to_dicts() == batch.facts.to_dicts()
 
 
+@pytest.mark.slow
 @examples(max_examples=60)
 @given(st.data())
 def test_rows_give_what_a_frame_gives(data: st.DataObject) -> None:
