@@ -63,7 +63,7 @@ class Impersonation:
         """Add what hangs on the names of destinations."""
         sayings = self._sayings.get(workload, window)
         for fault, uid, address in sayings.faulty if sayings else ():
-            reached = self._naming.destination_of(uid)
+            reached = self._naming.destination_of(workload, uid)
             destination = address if reached is None else reached
             found.meet("network.bare_tls", None if destination is None else fault + destination)
         for contact in contacts:

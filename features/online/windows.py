@@ -154,8 +154,8 @@ class OnlineWindows:
         if row.get("dst_ip") is not None:
             contact = self._network.add(row, moment)
             self._impersonation.flow(row, contact)
-            for said in self._naming.open(contact):
-                self._reopen(*said)
+            for said_in in self._naming.open(contact):
+                self._reopen(workload, said_in)
 
     def _take_answers(self, row: Row, workload: str | None, moment: Moment) -> None:
         first, asked = not self._naming.dns_seen, workload is None or self._naming.asks(workload)
