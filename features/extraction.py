@@ -39,7 +39,7 @@ TRAFFIC_COLUMNS = (
 CONTROL = tuple(kind for kind in KINDS if kind not in TRAFFIC)
 CONTROL_COLUMNS = (
     *SHARED, "action", "namespace", "image_registry", "image_repository", "image_tag", "image_digest", "config",
-    "command", "resource", "name", "status", "user_agent",
+    "command", "resource", "name", "status", "user_agent", "uri", "rule",
 )  # fmt: skip
 
 

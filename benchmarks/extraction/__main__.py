@@ -29,7 +29,9 @@ from rich.table import Table
 from benchmarks.extraction import classic
 from benchmarks.extraction.dense_day import day
 from features import extract
+from features.answers import Answers
 from features.events import with_missing
+from features.flows import name_destinations
 from features.protocols import extractors
 
 SCAN = "scan, every column"
@@ -48,7 +50,8 @@ def all_features(path: Path) -> None:
 
 
 def network_family(path: Path) -> None:
-    extractors()["network"].extract(with_missing(pl.read_parquet(path)))
+    events = with_missing(pl.read_parquet(path))
+    extractors()["network"].extract(name_destinations(events, Answers.of(events)))
 
 
 CONTESTANTS: Mapping[str, Callable[[Path], None]] = {
