@@ -15,7 +15,7 @@ COMMANDS = {
     "incidents": "List alerts: runs of strange windows.",
     "verdict": "Say of an incident what it was; without arguments, list what was said.",
     "explain": "Say why a window is strange.",
-    "outputs": "Say where alerts are sent, test it, and see what did not arrive.",
+    "outputs": "List and test outputs, deliver what is due, and see what did not arrive.",
     "serve": "Serve the API and the dashboard.",
     "database": "Show, migrate, back up and restore the database.",
     "models": "List, show, promote and roll back models.",
