@@ -23,6 +23,10 @@ class IngestError(Exception):
     """Input that cannot be read at all; the message is one clear line."""
 
 
+class TooManyError(IngestError):
+    """There are more events than may be in memory at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """One thing set aside: where it stands, why, and the first 200 characters of it."""
@@ -79,18 +83,34 @@ def read_events(
 
 
 def events_from_records(
-    records: Iterable[Record], *, source: str | None = None, host: str | None = None, ref: str
+    records: Iterable[Record | Malformed],
+    *,
+    source: str | None = None,
+    host: str | None = None,
+    ref: str,
+    most: int | None = None,
 ) -> Batch:
-    """Turn decoded records into one batch; `ref` names where they came from and stands in `raw_ref`.
+    """Turn decoded records, and what was set aside while decoding, into one batch.
+
+    Parameters
+    ----------
+    ref
+        Names where they came from; with the record's number, from 1, it stands in `raw_ref`.
+    most
+        Events and rejects that there may be.
 
     Raises
     ------
     IngestError
         If no source has the name.
+    TooManyError
+        If there are more.
     """
     router = _Router(_named(source), host, ref, ref)
     for position, record in enumerate(records, start=1):
         router.take(position, record)
+        if most is not None and router.size > most:
+            raise TooManyError(f"more than {most} events at once (send fewer at a time)")
     return router.batch(0)
 
 
@@ -140,6 +160,11 @@ class _Router:
     def room(self) -> int:
         """How many more events, or rejects, this batch may hold."""
         return self._most - max(len(self._rows) + len(self.runs), len(self._rejects))
+
+    @property
+    def size(self) -> int:
+        """How many events and rejects were gathered one by one."""
+        return len(self._rows) + len(self._rejects)
 
     def take_run(self, pieces: Sequence[bytes], at: int) -> Run | None:
         """Make a run of lines that are alike, if their source reads such together."""

@@ -102,12 +102,28 @@ class Lake:
             read = query.select(list(dict.fromkeys([*wanted, "ts", "event_id"]))).collect()
         return _once(read).select(wanted)
 
-    def span(self) -> tuple[datetime, datetime] | None:
-        """Give the times of the first and the last event; none if there are no events."""
-        files = list(self._files(0, None))
+    def known(self, events: pl.DataFrame) -> pl.Series:
+        """Tell which events the lake holds already, by `ts` and `event_id`."""
+        if events.is_empty():
+            return pl.Series(dtype=pl.Boolean)
+        times = events["ts"].to_physical()
+        known = pl.repeat(value=False, n=events.height, eager=True)
+        with self._locked("files", fcntl.LOCK_SH):
+            for file in self._files(int(times.min()), int(times.max())):  # type: ignore[arg-type]  # of integers
+                known |= events["event_id"].is_in(pl.read_parquet(file.path, columns=["event_id"])["event_id"])
+        return known
+
+    def span(self, until: datetime | None = None) -> tuple[datetime, datetime] | None:
+        """Give the times of the first and the last event, at or before `until`; none if there are no such events.
+
+        The last is exact without `until`; with it, an event of the same file may lie between the two.
+        """
+        last = None if until is None else _micros(until)
+        files = list(self._files(0, last))
         if not files:
             return None
-        return _moment(min(file.first for file in files)), _moment(max(file.last for file in files))
+        latest = max(file.last for file in files)
+        return _moment(min(file.first for file in files)), _moment(latest if last is None else min(latest, last))
 
     def days(self, since: datetime, until: datetime) -> list[datetime]:
         """Give the starts, in UTC, of the days that hold events with `since <= ts < until`."""
