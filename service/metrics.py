@@ -18,7 +18,10 @@ SCORED = Counter("wharfinger_scored_windows", "Windows scored on request.", ["se
 REFUSED = Counter("wharfinger_refused_items", "Windows and events of requests that were refused.", registry=_REGISTRY)
 EVENTS = Counter("wharfinger_intake_records", "Records sent to intake.", ["outcome"], registry=_REGISTRY)
 LEADER = Gauge(
-    "wharfinger_leader", "1 if this server scores windows as they close.", registry=_REGISTRY, multiprocess_mode="livesum"
+    "wharfinger_leader",
+    "1 if this server scores windows as they close.",
+    registry=_REGISTRY,
+    multiprocess_mode="livesum",
 )
 
 

@@ -65,7 +65,9 @@ class Spool:
             If they cannot be written.
         """
         if self.backlog().size >= self._most:
-            raise SpoolFullError(f"{self._most} bytes of events wait to be taken into the lake; send the request again later")
+            raise SpoolFullError(
+                f"{self._most} bytes of events wait to be taken into the lake; send the request again later"
+            )
         name = f"{int(now.timestamp() * 1e6):016}-{secrets.token_hex(8)}{_SUFFIX}"
         temporary = self._root / f".{name}"
         # most columns of one source are empty, and would be most of the file

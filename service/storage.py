@@ -116,7 +116,9 @@ class ScoreStore:
             raise ValueError(f"limit must lie between 1 and {MAX_LIMIT}")
         question = (workload, since, until, severity, order)
         leading = score_table.c.window_start if order == "time" else score_table.c.bits
-        statement = sa.select(leading, *(score_table.c[name] for name in ("window_start", "workload", "body", "revision")))
+        statement = sa.select(
+            leading, *(score_table.c[name] for name in ("window_start", "workload", "body", "revision"))
+        )
         statement = statement.where(*conditions(workload, since, until, severity))
         if cursor is not None:
             statement = statement.where(after(leading, redeem(cursor, question)))
