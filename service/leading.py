@@ -23,7 +23,7 @@ from service.metrics import LEADER
 from service.settings import Settings
 from service.wiring import Home, open_home
 
-LEASE = "leader"
+LEASE = "leading"
 _TIDY = timedelta(hours=1)
 _log = structlog.get_logger("wharfinger.leader")
 

@@ -65,7 +65,8 @@ class Server:
 
     def children(self, *, leading: bool) -> list[psutil.Process]:
         """List the leading process, or the web workers."""
-        found = psutil.Process(self.process.pid).children()
+        running = psutil.Process(self.process.pid).children()
+        found = [child for child in running if child.status() != psutil.STATUS_ZOMBIE]
         return [child for child in found if ("service.leading" in child.cmdline()) is leading]
 
     def kill(self) -> None:
