@@ -106,11 +106,9 @@ def events_from_records(
     TooManyError
         If there are more.
     """
-    router = _Router(_named(source), host, ref, ref)
+    router = _Router(_named(source), host, ref, ref, limit=most)
     for position, record in enumerate(records, start=1):
         router.take(position, record)
-        if most is not None and router.size > most:
-            raise TooManyError(f"more than {most} events at once (send fewer at a time)")
     return router.batch(0)
 
 
@@ -148,8 +146,11 @@ def _read_file(path: Path, router: "_Router") -> Iterator[Batch]:
 class _Router:
     """Gives each record to the source that knows it and gathers rows and rejects."""
 
-    def __init__(self, only: Source | None, host: str | None, name: str, path: str, most: int = 0) -> None:
+    def __init__(
+        self, only: Source | None, host: str | None, name: str, path: str, most: int = 0, *, limit: int | None = None
+    ) -> None:
         self._only, self._host, self._name, self._path, self._most = only, host, name, path, most
+        self._limit = limit
         self._latest: Source | None = only
         self.runs = Runs()
         self._rows: list[Row] = []
@@ -160,11 +161,6 @@ class _Router:
     def room(self) -> int:
         """How many more events, or rejects, this batch may hold."""
         return self._most - max(len(self._rows) + len(self.runs), len(self._rejects))
-
-    @property
-    def size(self) -> int:
-        """How many events and rejects were gathered one by one."""
-        return len(self._rows) + len(self._rejects)
 
     def take_run(self, pieces: Sequence[bytes], at: int) -> Run | None:
         """Make a run of lines that are alike, if their source reads such together."""
@@ -200,6 +196,8 @@ class _Router:
 
     def take(self, line: int, outcome: Record | Malformed, depth: int = 0) -> None:
         """Parse one record, or what lies in it if it is an envelope."""
+        if self._limit is not None and len(self._rows) + len(self._rejects) >= self._limit:
+            raise TooManyError(f"more than {self._limit} events at once (send fewer at a time)")
         if isinstance(outcome, Malformed):
             self._reject(line, outcome.reason, outcome.text)
             return

@@ -34,9 +34,7 @@ def _after(record: dict[str, object]) -> bool:
     return float(record.get("ts", 0)) >= SPLIT.timestamp()  # type: ignore[arg-type]
 
 
-LEARNT, SENT = (
-    [record for record in telemetry() if _after(record) is wanted] for wanted in (False, True)
-)
+LEARNT, SENT = ([record for record in telemetry() if _after(record) is wanted] for wanted in (False, True))
 
 
 @pytest.fixture(scope="module")

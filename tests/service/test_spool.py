@@ -17,7 +17,12 @@ NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)
 def events(*ids: int) -> pl.DataFrame:
     return conform(
         pl.DataFrame(
-            {"ts": [NOW] * len(ids), "event_id": ids, "source": ["zeek"] * len(ids), "answers": [["192.0.2.1"]] * len(ids)}
+            {
+                "ts": [NOW] * len(ids),
+                "event_id": ids,
+                "source": ["zeek"] * len(ids),
+                "answers": [["192.0.2.1"]] * len(ids),
+            }
         )
     )
 
