@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import resource
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -208,3 +210,13 @@ def database(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
     yield database
     database.close()
     postgresql.drop(url)
+
+
+@pytest.fixture
+def no_room() -> Iterator[None]:
+    """Let the kernel refuse to write files of more than a few bytes, as a full disk does."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)

@@ -1,4 +1,4 @@
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -44,12 +44,8 @@ def test_many_that_come_together_take_it_once(database: Database) -> None:
     leases = [Lease(database, "work") for _ in range(8)]
 
     for moment in (0.0, 11.0):
-        taken: list[bool] = []
-        threads = [threading.Thread(target=lambda one=one: taken.append(one.take(moment))) for one in leases]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(leases)) as threads:
+            taken = list(threads.map(Lease.take, leases, [moment] * len(leases)))
         assert taken.count(True) == 1
         leases = [one for one in leases if not one.take(moment)]
 

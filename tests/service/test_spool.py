@@ -1,7 +1,4 @@
 import os
-import resource
-import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,16 +27,6 @@ def events(*ids: int) -> pl.DataFrame:
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spool", 2**20)
-
-
-@pytest.fixture
-def no_room() -> Iterator[None]:
-    """Let the kernel refuse to write files of more than a few bytes, as a full disk does."""
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_what_was_added_comes_out(spool: Spool) -> None:
@@ -77,7 +64,8 @@ def test_it_is_bounded(tmp_path: Path) -> None:
     assert str(spool.fault()).startswith("full")
 
 
-def test_a_full_disk_leaves_nothing_half_written(spool: Spool, no_room: None) -> None:
+@pytest.mark.usefixtures("no_room")
+def test_a_full_disk_leaves_nothing_half_written(spool: Spool) -> None:
     """What cannot be written is not there at all."""
     with pytest.raises(OSError, match="too large"):
         spool.add(events(1), NOW)

@@ -1,9 +1,6 @@
 import gzip
 import json
-import os
-import resource
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,7 +161,9 @@ def test_a_full_spool_asks_to_come_again(settings_at: Callable[..., Settings]) -
     settings = settings_at(spool_bytes=str(2**20))
     home, client = open_home(settings), create_app(settings).test_client()
     ids = [number * 0x9E3779B97F4A7C15 % 2**64 for number in range(200_000)]
-    others = pl.DataFrame({"ts": [datetime(2026, 9, 14, tzinfo=UTC)] * 200_000, "event_id": ids})
+    others = pl.DataFrame(
+        {"ts": [datetime(2026, 9, 14, tzinfo=UTC)] * 200_000, "event_id": ids, "source": ["zeek"] * len(ids)}
+    )
     Spool(settings.home / "spool", 2**30).add(conform(others), datetime.now(UTC))
 
     answer = post(client, RECORDS)
@@ -176,17 +175,8 @@ def test_a_full_spool_asks_to_come_again(settings_at: Callable[..., Settings]) -
     assert post(client, RECORDS).json["accepted"] == len(RECORDS)
 
 
-@pytest.fixture
-def no_room() -> Iterator[None]:
-    """Let the kernel refuse to write files of more than a few bytes, as a full disk does."""
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_a_full_disk_takes_in_nothing(empty: FlaskClient, home: Home, no_room: None) -> None:
+@pytest.mark.usefixtures("no_room")
+def test_a_full_disk_takes_in_nothing(empty: FlaskClient, home: Home) -> None:
     """What cannot be written is answered 503 with the time to come again, and is not there by half."""
     answer = post(empty, RECORDS)
 

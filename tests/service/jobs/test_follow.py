@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -147,7 +146,7 @@ def test_a_clock_that_jumps_loses_nothing(home: Home) -> None:
     assert plain(stored(home)) == plain(score(home, since=SPLIT, closed=SPLIT + 50 * MINUTE))
 
 
-def test_without_a_model_windows_wait(home: Home, settings_at: Callable[..., Settings], tmp_path: Path) -> None:
+def test_without_a_model_windows_wait(home: Home, tmp_path: Path) -> None:
     """Until there is a model events are taken in, and are scored when there is one."""
     shutil.move(home.settings.home / "models", tmp_path / "models")
     bare = open_home(home.settings)
