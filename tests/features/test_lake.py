@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 from features import lake as lakes
 from features.events import EVENT_SCHEMA, frame
+from features.extraction import closed_until
 from features.lake import CLASSES, MOST_SMALL_FILES, NETWORK, SYSTEM, Lake
 
 START = datetime(2026, 9, 14, 23, 0, tzinfo=UTC)
@@ -92,6 +93,27 @@ def test_span_and_counts(tmp_path: Path) -> None:
     lake.append(events(100))
     assert lake.span() == (START, START + timedelta(minutes=199))
     assert lake.counts() == {"docker_events": 100, "zeek": 100}
+
+
+def test_known_events_are_those_that_were_added(tmp_path: Path) -> None:
+    """Whatever file holds an event, it is known; others of the same time are not."""
+    lake = Lake(tmp_path)
+    lake.append(events(60, step=timedelta(hours=1))[::2])
+    assert lake.known(events(60, step=timedelta(hours=1))).to_list() == [True, False] * 30
+    assert lake.known(events(0)).to_list() == []
+
+
+def test_a_clock_that_runs_ahead_closes_no_window(tmp_path: Path) -> None:
+    """Windows are closed up to the latest event that lies not after now, on the same day or another."""
+    lake = Lake(tmp_path)
+    lake.append(events(30))
+    now = START + timedelta(minutes=30)
+    assert closed_until(lake, now) == START + timedelta(minutes=20)
+    lake.append(frame([{"ts": datetime(2099, 1, 1, tzinfo=UTC), "event_id": 1, "kind": "flow"}]))
+    assert closed_until(lake, now) == START + timedelta(minutes=20)
+    lake.append(frame([{"ts": now + timedelta(minutes=20), "event_id": 2, "kind": "flow"}]))
+    assert closed_until(lake, now) == START + timedelta(minutes=20)
+    assert closed_until(lake, now + timedelta(hours=1)) == START + timedelta(minutes=50)
 
 
 def test_days_are_those_that_hold_events(tmp_path: Path) -> None:
