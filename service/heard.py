@@ -6,7 +6,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from service.database import Database
-from service.tables import from_micros, heard_table
+from service.tables import from_micros, heard_table, micros
 
 
 class Heard:
@@ -32,6 +32,11 @@ class Heard:
         with self._database.writing() as connection:
             connection.execute(self._database.insert_new(heard_table), rows)
             connection.execute(update, [{"of": r["source"], "on": r["host"], "at": r["latest"]} for r in rows])
+
+    def forget(self, before: datetime) -> None:
+        """Forget who was not heard since a time."""
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(heard_table).where(heard_table.c.latest < micros(before)))
 
     def latest(self) -> list[datetime]:
         """Give the time of the latest event of each source and host."""

@@ -41,4 +41,6 @@ def tidy(home: Home, *, now: datetime) -> None:
     """Remove what is kept no longer."""
     expire(home, now)
     home.answers.forget(now - ANSWERS_KEPT)
-    home.touched.forget(oldest_scored(home, now))
+    oldest = oldest_scored(home, now)
+    home.touched.forget(oldest)
+    home.heard.forget(oldest)

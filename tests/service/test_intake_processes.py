@@ -1,5 +1,6 @@
 """Processes are killed while telemetry comes in: nothing that was accepted is lost, nothing is there twice."""
 
+import http.client
 import json
 import os
 import random
@@ -176,6 +177,19 @@ def test_a_leader_that_slept_finds_another_in_its_place(home: Home, serve: Calla
 def _leads(server: Server) -> bool:
     answer = server.ask("GET", "/metrics")
     return answer is not None and "\nwharfinger_leader 1.0" in answer[1]
+
+
+def test_a_huge_body_is_refused_unread(serve: Callable[..., Server]) -> None:
+    """A gigabyte that is announced is refused before any of it is sent."""
+    server = serve()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.putrequest("POST", "/v1/events")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", str(2**30))
+    connection.endheaders()
+
+    assert connection.getresponse().status == 413
+    connection.close()
 
 
 def test_when_its_server_is_gone_the_leading_process_ends(serve: Callable[..., Server]) -> None:

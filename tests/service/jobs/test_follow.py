@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+import polars as pl
 import pytest
 
 from features.ingest import events_from_records
@@ -178,8 +179,11 @@ def test_old_answers_and_windows_are_forgotten(home: Home) -> None:
     home.answers.keep("a", b"digest", b"{}", now - timedelta(hours=25))
     home.answers.keep("b", b"digest", b"{}", now)
     send(home, of(SPLIT, now), now)
+    home.heard.note(pl.DataFrame({"source": ["zeek"], "host": ["gone"], "latest": [now - timedelta(days=31)]}))
 
     tidy(home, now=now)
+
+    assert min(home.heard.latest()) > now - HOUR
 
     assert home.answers.get("a", b"other") is None
     assert home.answers.get("b", b"digest") == b"{}"
