@@ -7,6 +7,7 @@ import pytest
 
 from features.events import conform
 from service.spool import Backlog, Spool, SpoolFullError
+from tests.service.conftest import no_room
 
 NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)
 
@@ -64,14 +65,15 @@ def test_it_is_bounded(tmp_path: Path) -> None:
     assert str(spool.fault()).startswith("full")
 
 
-@pytest.mark.usefixtures("no_room")
 def test_a_full_disk_leaves_nothing_half_written(spool: Spool) -> None:
     """What cannot be written is not there at all."""
-    with pytest.raises(OSError, match="too large"):
-        spool.add(events(1), NOW)
+    with no_room():
+        with pytest.raises(OSError, match="too large"):
+            spool.add(events(1), NOW)
+        fault = spool.fault()
 
-    assert str(spool.fault()).startswith("cannot be written")
-    assert list((spool.lock.parent).iterdir()) == []
+    assert str(fault).startswith("cannot be written")
+    assert list(spool.lock.parent.iterdir()) == []
 
 
 def test_what_killed_requests_left_is_swept(spool: Spool) -> None:

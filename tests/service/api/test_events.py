@@ -18,7 +18,7 @@ from service.jobs.fold import fold
 from service.settings import Settings
 from service.spool import Spool
 from service.wiring import Home, open_home
-from tests.service.conftest import telemetry
+from tests.service.conftest import no_room, telemetry
 
 RECORDS = telemetry()[4:10]
 JSON, LINES, PACKED = "application/json", "application/x-ndjson", "application/msgpack"
@@ -175,14 +175,16 @@ def test_a_full_spool_asks_to_come_again(settings_at: Callable[..., Settings]) -
     assert post(client, RECORDS).json["accepted"] == len(RECORDS)
 
 
-@pytest.mark.usefixtures("no_room")
 def test_a_full_disk_takes_in_nothing(empty: FlaskClient, home: Home) -> None:
     """What cannot be written is answered 503 with the time to come again, and is not there by half."""
-    answer = post(empty, RECORDS)
+    with no_room():
+        answer = post(empty, RECORDS)
+        ready = empty.get("/readyz")
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "cannot be written" in ready.json["checks"]["spool"]
     assert home.spool.backlog().files == 0
-    assert "cannot be written" in empty.get("/readyz").json["checks"]["spool"]
+    assert post(empty, RECORDS).json["accepted"] == len(RECORDS)
 
 
 def test_large_bodies_are_refused(settings_at: Callable[..., Settings]) -> None:
