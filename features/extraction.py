@@ -95,9 +95,12 @@ def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
     return build_leases(pl.concat(told))
 
 
-def closed_until(lake: Lake) -> datetime | None:
-    """Give the end of the last closed window: event time has passed it. None for an empty lake."""
-    span = lake.span()
+def closed_until(lake: Lake, now: datetime | None = None) -> datetime | None:
+    """Give the end of the last closed window: event time has passed it. None for an empty lake.
+
+    Events after `now` are of a broken clock and close nothing.
+    """
+    span = lake.span(now)
     return floor_window(span[1]) if span else None
 
 

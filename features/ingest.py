@@ -3,17 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from features.documents import Malformed
 from features.parquet_files import ParquetError, ParquetFile, is_parquet
 from features.protocols import Record, Source, sources
 from features.records import RecordFile, expand
-from features.routing import Batch, Router
+from features.routing import Batch, IngestError, Router
 from features.runs import Run
 
 _BATCH_BYTES = 64 * 2**20  # of text: few records may be large ones
-
-
-class IngestError(Exception):
-    """Input that cannot be read at all; the message is one clear line."""
 
 
 def read_events(
@@ -45,16 +42,30 @@ def read_events(
 
 
 def events_from_records(
-    records: Iterable[Record], *, source: str | None = None, host: str | None = None, ref: str
+    records: Iterable[Record | Malformed],
+    *,
+    source: str | None = None,
+    host: str | None = None,
+    ref: str,
+    most: int | None = None,
 ) -> Batch:
-    """Turn decoded records into one batch; `ref` names where they came from and stands in `raw_ref`.
+    """Turn decoded records, and what was set aside while decoding, into one batch.
+
+    Parameters
+    ----------
+    ref
+        Names where they came from; with the record's number, from 1, it stands in `raw_ref`.
+    most
+        Events and rejects that there may be.
 
     Raises
     ------
     IngestError
         If no source has the name.
+    TooManyError
+        If there are more.
     """
-    router = Router(_named(source), host, ref, ref)
+    router = Router(_named(source), host, ref, ref, limit=most)
     for position, record in enumerate(records, start=1):
         router.take(position, record)
     return router.batch(0)

@@ -1,6 +1,6 @@
 """The store of normalised events: Parquet files by day and class, each written once and never changed."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -11,31 +11,27 @@ import numpy as np
 import polars as pl
 
 from features import compaction
-from features.classes import CLASSES, by_class
-from features.events import EVENT_SCHEMA, conform
-from features.holdings import Holding, by_day_and_class, holding
+from features.classes import by_class
+from features.events import conform
+from features.holdings import by_day_and_class
 from features.known_ids import Ids, KnownIds
 from features.lake_files import (
     BusyError,
     File,
-    LakeError,
-    asked,
     cut,
     days_of,
     listed,
-    micros,
-    moment,
     once,
     scan,
     size_of,
     write_parts,
 )
+from features.lake_reader import LakeReader
 from features.locks import locked
 from features.stores import Directory, Store
 
 MOST_SMALL_FILES = 64  # of one class and day; an intake that adds a few events at a time would leave a file for each
 _SMALL = 2**20  # bytes; the ids of a full file, which do not compress, take twice that
-_TRIES = 20  # to read what is merged meanwhile: a merge takes at least `MOST_SMALL_FILES` additions
 
 T = TypeVar("T")
 
@@ -51,7 +47,7 @@ class Compacted(NamedTuple):
     size: int
 
 
-class Lake:
+class Lake(LakeReader):
     """Events in the files of a store, `date=YYYY-MM-DD/CLASS-FIRST-LAST-CONTENT.vVERSION.parquet`.
 
     The class is that of the event's kind: each is read, and kept, for another span. A file from before there were
@@ -70,7 +66,7 @@ class Lake:
     """
 
     def __init__(self, place: Path | Store) -> None:
-        self.store = Directory(place) if isinstance(place, Path) else place
+        super().__init__(Directory(place) if isinstance(place, Path) else place)
         self._known = KnownIds()
 
     def append(self, events: pl.DataFrame) -> int:
@@ -85,74 +81,6 @@ class Lake:
         events = once(conform(events))
         with locked(self.store.locks, "append"):
             return sum(self._append_day(day, part) for day, part in days_of(events))
-
-    def read(
-        self,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        kinds: Collection[str] | None = None,
-        columns: Sequence[str] | None = None,
-    ) -> pl.DataFrame:
-        """Read events with `since <= ts < until`, sorted by time and id: the same however they were added.
-
-        Parameters
-        ----------
-        kinds
-            Kinds to read; all by default.
-        columns
-            Columns to read, in this order; all by default.
-
-        Raises
-        ------
-        LakeError
-            If a file has a later schema than this one, or files are merged faster than they are read.
-        """
-        wanted = list(EVENT_SCHEMA) if columns is None else list(columns)
-        needed = list(dict.fromkeys([*wanted, "ts", "event_id"]))
-
-        def collect(files: list[File]) -> pl.DataFrame:
-            files = _asked(files, since, until, kinds)
-            if not files:
-                return conform(pl.DataFrame()).select(needed)
-            return scan(self.store, files).filter(asked(since, until, kinds)).select(needed).collect()
-
-        return once(self._steadily(collect)).select(wanted)
-
-    def files(
-        self, since: datetime | None = None, until: datetime | None = None, kinds: Collection[str] | None = None
-    ) -> list[File]:
-        """List the files that may hold such events, by name; each lasts while the lake is `held`."""
-        return _asked(self._listed(), since, until, kinds)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep every file where it is: others may add files meanwhile, and remove none."""
-        with locked(self.store.locks, "files", shared=True):
-            yield
-
-    def parts(self) -> Iterator[pl.DataFrame]:
-        """Give all events a file at a time, for what needs not see them together, of a lake that nobody writes."""
-        for file in listed(self.store):
-            yield once(scan(self.store, [file]).collect())
-
-    def span(self) -> tuple[datetime, datetime] | None:
-        """Give the times of the first and the last event; none if there are no events."""
-        files = self._listed()
-        return (moment(min(f.first for f in files)), moment(max(f.last for f in files))) if files else None
-
-    def days(self, since: datetime, until: datetime) -> list[datetime]:
-        """Give the starts, in UTC, of the days that hold events with `since <= ts < until`."""
-        first, last = micros(since), micros(until) - 1
-        return [_midnight(day) for day in sorted({file.day for file in self._listed() if file.overlaps(first, last)})]
-
-    def counts(self) -> dict[str, int]:
-        """Count the events of each source."""
-        counted = self.read(columns=["source"]).group_by("source").len().sort("source").rows()
-        return {str(source): int(count) for source, count in counted}
-
-    def holdings(self) -> list[Holding]:
-        """Tell what there is of each day and class, in their order; rows that a killed merge left twice count twice."""
-        return self._steadily(lambda files: [holding(self.store, held) for held in by_day_and_class(files)])
 
     def copy_to(self, root: Path) -> "Lake":
         """Give a lake of this machine that holds the same files, and can be added to without changing this one."""
@@ -266,36 +194,6 @@ class Lake:
         for file in listed(self.store):
             if file.kept is None:
                 compaction.part(self.store, file)
-
-    def _listed(self) -> list[File]:
-        """List files so that none is missed: a merge may leave behind what was not listed, and remove what was not yet.
-
-        Nothing was removed meanwhile if a second listing holds all of the first, and that has what was left behind.
-        """
-        before = listed(self.store)
-        for _ in range(_TRIES):
-            now = listed(self.store)
-            if {file.name for file in before} <= {file.name for file in now}:
-                return now
-            before = now
-        raise LakeError(f"files of the lake {self.store.location('')} are being merged all the time; run it again")
-
-    def _steadily(self, read: Callable[[list[File]], T]) -> T:
-        """Read files; again, if one of them was merged into another before it was read."""
-        for _ in range(_TRIES):
-            try:
-                return read(self._listed())
-            except FileNotFoundError:
-                continue
-        raise LakeError(f"files of the lake {self.store.location('')} are being merged all the time; run it again")
-
-
-def _asked(
-    files: list[File], since: datetime | None, until: datetime | None, kinds: Collection[str] | None
-) -> list[File]:
-    first, last = 0 if since is None else micros(since), None if until is None else micros(until) - 1
-    classes = {None, *(CLASSES.values() if kinds is None else (CLASSES[kind] for kind in kinds))}
-    return [file for file in files if file.kept in classes and file.overlaps(first, last)]
 
 
 def _ids(store: Store, file: File) -> Ids:

@@ -22,6 +22,14 @@ _SHOWN_NAMES = 8
 _NOTHING = frame([]).with_columns(line=pl.lit(None, pl.Int64))
 
 
+class IngestError(Exception):
+    """Input that cannot be read at all; the message is one clear line."""
+
+
+class TooManyError(IngestError):
+    """There are more events than may be in memory at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """One thing set aside: where it stands, why, and the first 200 characters of it."""
@@ -55,8 +63,11 @@ class Batch:
 class Router:
     """Gives each record to the source that knows it and gathers rows and rejects."""
 
-    def __init__(self, only: Source | None, host: str | None, name: str, path: str, most: int = 0) -> None:
+    def __init__(
+        self, only: Source | None, host: str | None, name: str, path: str, most: int = 0, *, limit: int | None = None
+    ) -> None:
         self._only, self._host, self._name, self._path, self._most = only, host, name, path, most
+        self._limit = limit
         self._remember(only)
         self.runs = Runs()
         self._frames: list[pl.DataFrame] = []
@@ -100,13 +111,6 @@ class Router:
                 self._parse(line, told.source, outcome)
         self._complete(told.events.with_columns(source=pl.lit(told.source.name), host=pl.lit(None, pl.String)))
 
-    def take_events(self, frame: pl.DataFrame) -> None:
-        """Take rows that are events already."""
-        events, faults = checked(frame, sources() if self._only is None else {self._only.name})
-        for line, why in faults:
-            self.reject(line, why, "")
-        self._complete(events)
-
     def _complete(self, events: pl.DataFrame) -> None:
         ref = pl.concat_str(pl.lit(f"{self._name}:"), pl.col("line"))
         events = events.with_columns(
@@ -136,7 +140,15 @@ class Router:
         self._complete(events)
 
     def take(self, line: int, outcome: Record | Malformed, depth: int = 0) -> None:
-        """Parse one record, or what lies in it if it is an envelope."""
+        """Parse one record, or what lies in it if it is an envelope.
+
+        Raises
+        ------
+        TooManyError
+            If there are more events and rejects than the limit, where there is one.
+        """
+        if self._limit is not None and len(self._rows) + len(self._rejects) >= self._limit:
+            raise TooManyError(f"more than {self._limit} events at once (send fewer at a time)")
         if isinstance(outcome, Malformed):
             self.reject(line, outcome.reason, outcome.text)
             return

@@ -63,7 +63,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `bits` is `-log2(p_value)`, unbounded: rank by it. `score = bits / (bits + 10)` lies in [0, 1). `evidence` holds
     bits per family. Times are RFC 3339 in UTC. `attribution` and `counterfactual` come with severities from
-    `medium` up; the latter only where reasons can be told without which the severity would be lower.
+    `medium` up; the latter only where reasons can be told without which the severity would be lower. `revision` counts
+    how often a stored score changed since: its window was scored again, for late events, a verdict or another model.
     """
 
     workload: str
@@ -79,3 +80,4 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str
     attribution: Attribution | None = None
     counterfactual: Counterfactual | None = None
+    revision: int = 0

@@ -2,7 +2,7 @@
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -16,6 +16,13 @@ SECONDS = Histogram(
 )
 SCORED = Counter("wharfinger_scored_windows", "Windows scored on request.", ["severity"], registry=_REGISTRY)
 REFUSED = Counter("wharfinger_refused_items", "Windows and events of requests that were refused.", registry=_REGISTRY)
+EVENTS = Counter("wharfinger_intake_records", "Records sent to intake.", ["outcome"], registry=_REGISTRY)
+LEADER = Gauge(
+    "wharfinger_leader",
+    "1 if this server scores windows as they close.",
+    registry=_REGISTRY,
+    multiprocess_mode="livesum",
+)
 
 DELIVERIES = Counter(
     "wharfinger_deliveries", "Attempts to deliver a message to an output.", ["output", "result"], registry=_REGISTRY

@@ -1,20 +1,23 @@
 """Serves the application with gunicorn until it is told to stop."""
 
 import ipaddress
-import logging
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
+import time
 from typing import Any
 
-import structlog
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
+from service.logs import configure_logs, log_config
 from service.settings import Settings, SettingsError
 
 GRACE_SECONDS = 20
+_RESTART_SECONDS = 2.0
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
@@ -42,6 +45,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         }
         super().__init__()
 
+    def run(self) -> None:
+        _Master(self, self._settings).run()
+
     def load_config(self) -> None:
         for name, value in self._options.items():
             if value is not None and name in self.cfg.settings:  # older versions lack some
@@ -58,6 +64,43 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         return app
 
 
+class _Master(Arbiter):  # type: ignore[misc]  # gunicorn is untyped
+    """Gunicorn's master, which keeps the process that leads alive as it does the workers."""
+
+    def __init__(self, app: _Server, settings: Settings) -> None:
+        self._settings = settings
+        self._leading: subprocess.Popen[bytes] | None = None
+        self._started = -_RESTART_SECONDS
+        super().__init__(app)
+
+    def manage_workers(self) -> None:
+        """Replace what ended; called every second."""
+        super().manage_workers()
+        gone = self._leading is None or self._leading.poll() is not None
+        if gone and self._settings.score_seconds and time.monotonic() - self._started >= _RESTART_SECONDS:
+            if self._leading is not None:
+                self.log.error("The leading process %s is gone; starting another.", self._leading.pid)
+                _mark_dead(self._leading.pid)
+            self._started = time.monotonic()
+            # not forked from here: the thread pool of polars does not survive that
+            self._leading = subprocess.Popen(  # noqa: S603 -- this interpreter, and a number
+                [sys.executable, "-m", "service.leading", str(os.getpid())],
+                env={**os.environ, "WHARFINGER_HOME": str(self._settings.home)},
+            )
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 -- as gunicorn calls it
+        """Stop the leading process together with the workers."""
+        if self._leading is not None:
+            self._leading.terminate()
+        super().stop(graceful)
+        if self._leading is not None:
+            try:
+                self._leading.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:  # what it leaves undone is done again after a start
+                self._leading.kill()
+                self._leading.wait()
+
+
 def _get_ready(worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
     """Load the model before the first request, and never before the fork: no thread survives one, as polars' pool."""
     with worker.wsgi.app_context():
@@ -71,9 +114,13 @@ def _get_ready(worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
 
 
 def _forget(_: object, worker: Any) -> None:  # noqa: ANN401 -- a gunicorn worker
+    _mark_dead(worker.pid)
+
+
+def _mark_dead(pid: int) -> None:
     from prometheus_client import multiprocess  # noqa: PLC0415 -- see `load`
 
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # as the library leaves it
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # as the library leaves it
 
 
 def serve(settings: Settings, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
@@ -142,41 +189,3 @@ def require_free(host: str, port: int) -> None:
             raise SettingsError(
                 f"cannot listen on {host} port {port}: {error.strerror}; choose another --port"
             ) from None
-
-
-def configure_logs(level: str) -> None:
-    """Write structlog's lines as JSON to standard error."""
-    structlog.configure(
-        processors=[
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-
-
-def log_config(level: str) -> dict[str, Any]:
-    """Give the configuration that turns gunicorn's own lines into the same JSON."""
-    shared = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
-    formatter = {
-        "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": shared,
-        "processors": [
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-    }
-    handler = {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"json": formatter},
-        "handlers": {"stderr": handler},
-        "root": {"level": level.upper(), "handlers": ["stderr"]},
-        "loggers": {"gunicorn.error": {"level": level.upper(), "handlers": ["stderr"], "propagate": False}},
-    }

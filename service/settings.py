@@ -118,6 +118,31 @@ class Settings:
     keep_scores_days: int = _setting(
         0, "Days that scores stay stored, back from the latest; 0 keeps them for ever.", _at_least(0, 36_500)
     )
+    spool_bytes: int = _setting(
+        256 * 2**20,
+        "Bytes of accepted events that may wait to be taken into the lake; beyond that, intake answers 503.",
+        _at_least(2**20, 2**40),
+    )
+    score_seconds: float = _setting(
+        5.0,
+        "How often `serve` takes accepted events into the lake and looks for closed windows, in seconds; 0 leaves both "
+        "to other servers of the home.",
+        _at_least(0, 3600),
+    )
+    lateness_seconds: float = _setting(
+        120.0,
+        "How much later than others of its source an event may come before its window closes, and how far a clock may "
+        "run ahead, in seconds.",
+        _at_least(0, 86_400),
+    )
+    idle_source_seconds: float = _setting(
+        600.0, "For how long windows wait for a source that fell silent, in seconds.", _at_least(0, 86_400)
+    )
+    reopen_seconds: float = _setting(
+        3600.0,
+        "For how long after its first scoring a window is scored again when events come for it, in seconds.",
+        _at_least(0, 30 * 86_400),
+    )
     executor: str = _setting(
         "local",
         "Where heavy work runs: `local` (processes on all cores of this machine), `threads` (of one) or `dask`.",

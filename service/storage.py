@@ -1,6 +1,6 @@
 """Stored scores: written once per window, read by page, by workload and by time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from operator import itemgetter
@@ -42,18 +42,24 @@ class ScoreStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def replace(self, scores: Iterable[Score]) -> int:
-        """Insert scores; one already stored for the same window is replaced.
+    def replace(self, scores: Iterable[Score], *, confirm: Callable[[sa.Connection], None] = lambda _: None) -> int:
+        """Insert scores; one already stored for the same window is replaced, and its revision counted.
+
+        Parameters
+        ----------
+        confirm
+            Called within each transaction; what it raises undoes that one and ends it.
 
         Returns
         -------
         How many are new or differ from what was stored: storing the same scores twice gives 0 the second time.
         """
-        upsert = self._database.upsert(score_table)
+        upsert = self._database.upsert(score_table, count=score_table.c.revision)
         changed = 0
         for batch in _batches(map(_row, scores), BATCH):
             batch.sort(key=itemgetter("workload", "window_start"))  # PostgreSQL: two in different order would deadlock
             with self._database.writing() as connection:
+                confirm(connection)
                 changed += connection.execute(upsert, batch).rowcount
         return changed
 
@@ -110,25 +116,27 @@ class ScoreStore:
             raise ValueError(f"limit must lie between 1 and {MAX_LIMIT}")
         question = (workload, since, until, severity, order)
         leading = score_table.c.window_start if order == "time" else score_table.c.bits
-        statement = sa.select(leading, score_table.c.window_start, score_table.c.workload, score_table.c.body)
+        statement = sa.select(
+            leading, *(score_table.c[name] for name in ("window_start", "workload", "body", "revision"))
+        )
         statement = statement.where(*conditions(workload, since, until, severity))
         if cursor is not None:
             statement = statement.where(after(leading, redeem(cursor, question)))
         statement = statement.order_by(leading.desc(), score_table.c.window_start.desc(), score_table.c.workload.asc())
         with self._database.reading() as connection:
             rows = connection.execute(statement.limit(limit + 1)).all()
-        page = [msgspec.json.decode(row.body, type=Score) for row in rows[:limit]]
+        page = [_score(row.body, row.revision) for row in rows[:limit]]
         if len(rows) <= limit:
             return page, None
-        value, start, name, _ = rows[limit - 1]
+        value, start, name, *_ = rows[limit - 1]
         return page, issue(Position(value, start, name), question)
 
     def get(self, workload: str, window_start: datetime) -> Score | None:
         """Read the score of one window, or None."""
         key = (score_table.c.workload == workload) & (score_table.c.window_start == micros(window_start))
         with self._database.reading() as connection:
-            body = connection.execute(sa.select(score_table.c.body).where(key)).scalar()
-        return None if body is None else msgspec.json.decode(body, type=Score)
+            row = connection.execute(sa.select(score_table.c.body, score_table.c.revision).where(key)).one_or_none()
+        return None if row is None else _score(row.body, row.revision)
 
     def workloads(self, *, since: datetime | None = None) -> list[dict[str, Any]]:
         """Summarise each workload's stored windows, the strangest workload first.
@@ -204,8 +212,13 @@ def _row(score: Score) -> dict[str, Any]:
         "bits": score.bits,
         "severity": SEVERITIES.index(score.severity),
         "model": score.model,
-        "body": msgspec.json.encode(score, order="deterministic"),
+        "body": msgspec.json.encode(msgspec.structs.replace(score, revision=0), order="deterministic"),
     }
+
+
+def _score(body: bytes, revision: int) -> Score:
+    score = msgspec.json.decode(body, type=Score)
+    return msgspec.structs.replace(score, revision=revision) if revision else score
 
 
 def _batches(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:

@@ -37,7 +37,8 @@ score_table = sa.Table(
     sa.Column("bits", sa.Float, nullable=False),
     sa.Column("severity", sa.SmallInteger, nullable=False),  # index into SEVERITIES
     sa.Column("model", Text, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # the whole Score as JSON
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the whole Score as JSON, but for its revision
+    sa.Column("revision", sa.Integer, nullable=False, server_default="0"),  # how often the body changed
     sa.Index("scores_by_time", "window_start", "workload", "bits", "severity"),
     sa.Index("scores_by_bits", "bits", "window_start", "workload"),
     sa.Index("scores_by_workload", "workload", "window_start", "bits", "severity"),
@@ -50,6 +51,37 @@ feedback_table = sa.Table(
     sa.Column("until", sa.BigInteger, nullable=False),  # µs since 1970
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Index("feedback_by_kind", "kind", "until"),
+)
+lease_table = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("holder", Text, nullable=False),
+    sa.Column("renewals", sa.BigInteger, nullable=False),
+)
+touched_table = sa.Table(
+    "touched_windows",
+    metadata,
+    sa.Column("window_start", sa.BigInteger, primary_key=True, autoincrement=False),  # µs since 1970
+    sa.Column("additions", sa.BigInteger, nullable=False),  # how often events were added to it
+    sa.Column("scored_additions", sa.BigInteger, nullable=False),  # those that its scores reflect
+    sa.Column("first_scored", sa.BigInteger),  # when, in µs since 1970
+)
+heard_table = sa.Table(
+    "heard",
+    metadata,
+    sa.Column("source", Text, primary_key=True),
+    sa.Column("host", Text, primary_key=True),  # empty where events name none
+    sa.Column("latest", sa.BigInteger, nullable=False),  # event time in µs since 1970
+)
+answer_table = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("key", Text, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),  # of the request
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("given", sa.BigInteger, nullable=False),  # when, in µs since 1970
+    sa.Index("answers_by_time", "given"),
 )
 
 # Messages to outputs. One is sent once nothing that its output is to be told of the same alert before it is pending.

@@ -5,6 +5,7 @@ import stat
 import tempfile
 import threading
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -16,13 +17,17 @@ from features.window_store import WindowStore
 from models.detector import Detector
 from models.errors import ArtefactError
 from models.registry import Registry
+from service.answers import Answers
 from service.database import Database, connect
 from service.feedback import FeedbackStore
+from service.heard import Heard
 from service.outbox import Outbox
 from service.outputs.configuration import configured
 from service.outputs.output import Output
 from service.settings import Settings
+from service.spool import Spool
 from service.storage import ScoreStore
+from service.touched import TouchedWindows
 
 
 class HomeError(Exception):
@@ -37,6 +42,7 @@ class Home:
     lake: Lake
     registry: Registry
     database: Database
+    spool: Spool
     loaded: dict[str, Detector] = field(default_factory=dict, repr=False)
     loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -44,6 +50,21 @@ class Home:
     def windows(self) -> WindowStore:
         """Windows of the lake's days, made and kept by the job that extracts them."""
         return WindowStore(self.settings.home / "windows")
+
+    @property
+    def heard(self) -> Heard:
+        """Up to when each source was heard."""
+        return Heard(self.database)
+
+    @property
+    def touched(self) -> TouchedWindows:
+        """Windows that intake added events to."""
+        return TouchedWindows(self.database, reopen=timedelta(seconds=self.settings.reopen_seconds))
+
+    @property
+    def answers(self) -> Answers:
+        """Answers given under a key."""
+        return Answers(self.database)
 
     @property
     def store(self) -> ScoreStore:
@@ -84,7 +105,7 @@ def open_home(settings: Settings) -> Home:
     """
     root = settings.home
     try:
-        for folder in (root, root / "models", root / "keys", root / "rejects"):
+        for folder in (root, root / "models", root / "keys", root / "rejects", root / "spool"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise HomeError(f"cannot create {error.filename}: {error.strerror}; choose another home with --home") from error
@@ -92,7 +113,8 @@ def open_home(settings: Settings) -> Home:
     registry = Registry(root / "models", key=key, trusted=trusted_keys(root / "keys"))
     database = connect(settings.database_url, root)
     database.migrate()
-    return Home(settings, open_lake(settings), registry, database)
+    spool = Spool(root / "spool", settings.spool_bytes)
+    return Home(settings, open_lake(settings), registry, database, spool)
 
 
 def open_lake(settings: Settings) -> Lake:

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Collection
 from typing import TypeVar
 
 import msgspec
@@ -23,18 +24,32 @@ def read_body() -> bytes:
         413 if it is too large, 415 if it is not JSON or compressed another way, 400 if the compression is damaged.
     """
     if not _JSON.fullmatch(request.mimetype):
-        raise refuse(415, f"Send application/json, not {request.mimetype or 'a body without a content type'}.")
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip"):
-        raise refuse(415, f"Send the body as it is or with gzip, not {encoding}.")
-    raw = request.get_data(cache=False)
-    if encoding == "gzip":
-        raw = inflate(raw, current_app.config["MAX_INFLATED_LENGTH"])
+        raise _unsupported("application/json")
+    raw = _received()
     try:
         raw.decode()  # the decoder skips ignored fields without looking
     except UnicodeDecodeError as error:
         raise refuse(400, f"The body is not UTF-8: {error.reason} at byte {error.start}.") from None
     return raw
+
+
+def receive(media: Collection[str]) -> bytes:
+    """Read the body of the current request, of one of several media types, as `read_body` reads JSON."""
+    if request.mimetype not in media:
+        raise _unsupported(" or ".join(media))
+    return _received()
+
+
+def _unsupported(wanted: str) -> ProblemError:
+    return refuse(415, f"Send {wanted}, not {request.mimetype or 'a body without a content type'}.")
+
+
+def _received() -> bytes:
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise refuse(415, f"Send the body as it is or with gzip, not {encoding}.")
+    raw = request.get_data(cache=False)
+    return inflate(raw, current_app.config["MAX_INFLATED_LENGTH"]) if encoding == "gzip" else raw
 
 
 def inflate(raw: bytes, limit: int) -> bytes:

@@ -7,12 +7,13 @@ import msgspec
 from flask import Blueprint, Response, current_app, render_template
 from markupsafe import Markup, escape
 
-from service.api import alerts, changes, health, models, scores, verdicts, workloads
+from service.api import alerts, changes, events, health, models, scores, verdicts, workloads
 from service.api.openapi import document
 from service.api.operations import Resource
 
 resource = Resource("documentation")
 RESOURCES = (
+    events.resource,
     scores.resource,
     alerts.resource,
     verdicts.resource,

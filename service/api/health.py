@@ -1,6 +1,7 @@
 """Health, readiness and metrics."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from flask import Response
@@ -12,8 +13,10 @@ from features.stores import StoreError
 from service.api.operations import Resource
 from service.api.problems import Problem, ProblemError
 from service.api.schemas import Health
+from service.jobs.fold import closed_windows
 from service.metrics import CONTENT_TYPE, render
 from service.state import State, state
+from service.wiring import Home
 
 resource = Resource("health")
 
@@ -28,10 +31,11 @@ def get_health() -> Health:
 def get_readiness() -> Health:
     """Say whether the service can do its work.
 
-    The lake must be readable, the store writable and a model loaded; otherwise 503, with the reason of each check.
+    The lake must be readable, the spool and the store writable and a model loaded; otherwise 503, with the reason of
+    each check.
     """
     here = state()
-    failures = {"lake": _lake(here), "store": _store(here), "model": _model(here)}
+    failures = {"lake": _lake(here), "spool": here.home.spool.fault(), "store": _store(here), "model": _model(here)}
     checks = {name: failure or "ok" for name, failure in failures.items()}
     if any(failures.values()):
         told = "; ".join(f"{name}: {failure}" for name, failure in failures.items() if failure)
@@ -92,3 +96,22 @@ class _Now(Collector):
         if span is not None:
             last.add_metric([], span[1].timestamp())
         yield last
+        yield from _intake(self._here.home)
+
+
+def _intake(home: Home) -> Iterator[Metric]:
+    now, spool = datetime.now(UTC), home.spool.backlog()
+    backlog, mark = home.touched.backlog(now), closed_windows(home, now=now)
+    lag = (now - spool.oldest).total_seconds() if spool.oldest else 0.0
+    yield _gauge("wharfinger_intake_lag_seconds", "For how long the oldest accepted event waits for the lake.", lag)
+    yield _gauge("wharfinger_spool_bytes", "Accepted events that wait for the lake, in bytes.", spool.size)
+    yield _gauge("wharfinger_spool_files", "Accepted requests that wait for the lake.", spool.files)
+    yield _gauge("wharfinger_windows_open", "Windows with events that are not scored yet.", backlog.waiting)
+    yield _gauge("wharfinger_windows_late", "Windows with events that came too late to be scored.", backlog.late)
+    yield _gauge(
+        "wharfinger_watermark_timestamp_seconds", "End of the last closed window, seconds since 1970.", mark.timestamp()
+    )
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value=value)

@@ -66,13 +66,14 @@ def _operation(one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "operationId": one.name,
         "tags": [one.tag],
         "summary": one.summary,
-        "parameters": [*_path_parameters(one.path), *_query_parameters(one, schemas)],
+        "parameters": [*_path_parameters(one.path), *_query_parameters(one, schemas), *one.headers],
         "responses": _responses(one),
     }
     if one.description:
         found["description"] = one.description
-    if one.body:
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": _reference(one.body)}}}
+    content = {"application/json": {"schema": _reference(one.body)}} if one.body else one.content
+    if content:
+        found["requestBody"] = {"required": True, "content": content}
     return found
 
 
@@ -112,6 +113,10 @@ def _responses(one: Operation) -> dict[str, Any]:
         }
         if status == 405:  # noqa: PLR2004 -- an HTTP status
             found[str(status)]["headers"] = {"Allow": {"schema": {"type": "string"}}}
+        if status == 503:  # noqa: PLR2004 -- same
+            found[str(status)]["headers"] = {
+                "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds after which to ask again."}
+            }
     return found
 
 

@@ -1,6 +1,6 @@
 """Declares endpoints once, for Flask and for the OpenAPI document alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,10 @@ class Operation:
         Type of a 200 answer, or its media type where it is not JSON.
     query, body
         Structs of the query string and of the JSON body.
+    content
+        Schemas of the body by media type, where it is not such a struct.
+    headers
+        Header parameters, as OpenAPI writes them.
     problems
         Statuses answered with a problem, beside those any path can answer.
     """
@@ -38,6 +42,8 @@ class Operation:
     answer: Any
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
+    content: Mapping[str, Any] | None = None
+    headers: tuple[Mapping[str, Any], ...] = ()
     problems: tuple[int, ...] = ()
 
 
@@ -57,6 +63,8 @@ class Resource:
         answer: Any,  # noqa: ANN401 -- a type expression
         query: type[msgspec.Struct] | None = None,
         body: type[msgspec.Struct] | None = None,
+        content: Mapping[str, Any] | None = None,
+        headers: tuple[Mapping[str, Any], ...] = (),
         problems: tuple[int, ...] = (),
     ) -> Callable[[View], View]:
         """Register a view; what it returns is encoded as JSON unless it is a response already.
@@ -79,6 +87,8 @@ class Resource:
                 answer=answer,
                 query=query,
                 body=body,
+                content=content,
+                headers=headers,
                 problems=problems,
             )
             self.operations.append(declared)

@@ -7,9 +7,8 @@ import msgspec
 from models.detector import Detector
 from models.scores import Score
 from service.api.decoding import decode, read_body, read_query
-from service.api.events import score_events
 from service.api.operations import Resource
-from service.api.problems import Fault, Problem, ProblemError, refuse
+from service.api.problems import Fault, Problem, ProblemError, problem, refuse
 from service.api.schemas import (
     LooseScoreRequest,
     Refused,
@@ -21,9 +20,11 @@ from service.api.schemas import (
     utc,
 )
 from service.api.windows import score_windows
+from service.jobs.score import score_records
 from service.metrics import REFUSED, SCORED
 from service.state import state
 from service.storage import CursorError
+from service.wiring import Home
 
 T = TypeVar("T")
 resource = Resource("scores")
@@ -41,7 +42,7 @@ def score() -> ScoreAnswer:
     detector = _detector()
     home = state().home
     scored, unfit = score_windows(detector, windows, home.feedback.expectations())
-    found, unread = score_events(detector, events, host, home)
+    found, unread = _score_events(detector, events, host, home)
     refused |= {f"#/windows/{number}": reason for number, reason in unfit.items()}
     refused |= {f"#/events/{number}": reason for number, reason in unread.items()}
     answers = _in_order(scored, found, refused)
@@ -71,6 +72,22 @@ def list_scores() -> ScorePage:
     except CursorError as error:
         raise refuse(422, str(error)) from None
     return ScorePage(scores=scores, next=cursor)
+
+
+def _score_events(
+    detector: Detector, events: Numbered[dict[str, Any]], host: str | None, home: Home
+) -> tuple[list[Score], dict[int, Problem]]:
+    """Score the windows that raw records lie in; give the problems of those that no source can read as well."""
+    if not events:
+        return [], {}
+    scores, unread = score_records(
+        detector,
+        [record for _, record in events],
+        host=host,
+        settings=home.settings,
+        expected=home.feedback.expectations(),
+    )
+    return scores, {events[place][0]: problem(422, reason) for place, reason in unread}
 
 
 def _detector() -> Detector:

@@ -54,16 +54,26 @@ class Database(abc.ABC):
     def alone(self, tables: Iterable[sa.Table] = ()) -> contextlib.AbstractContextManager[sa.Connection]:
         """Write as the only one that migrates or, if tables are named, as the only one that writes to them."""
 
-    def upsert(self, table: sa.Table) -> sa.Insert:
+    def insert_new(self, table: sa.Table) -> sa.Insert:
+        """Insert rows; one whose primary key is taken is left out."""
+        return self._insert(table).on_conflict_do_nothing(index_elements=list(table.primary_key))
+
+    def upsert(self, table: sa.Table, count: sa.Column[int] | None = None) -> sa.Insert:
         """Insert rows; one whose primary key is taken replaces the row there, if any column differs.
 
         The number of rows affected is that of those inserted or changed.
+
+        Parameters
+        ----------
+        count
+            Column in which the changes of a row are counted, and which the rows leave out.
         """
         insert = self._insert(table)
-        others = [column for column in table.columns if not column.primary_key]
+        others = [column for column in table.columns if not column.primary_key and column is not count]
+        changes: dict[str, sa.ColumnElement[int]] = {} if count is None else {count.name: count + 1}
         return insert.on_conflict_do_update(
             index_elements=list(table.primary_key),
-            set_={column.name: insert.excluded[column.name] for column in others},
+            set_={column.name: insert.excluded[column.name] for column in others} | changes,
             where=sa.or_(*(column.is_distinct_from(insert.excluded[column.name]) for column in others)),
         )
 

@@ -1,6 +1,7 @@
 """Scores the closed windows of the lake, and stores the scores."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from features.addresses import internal_networks
@@ -17,8 +18,11 @@ from service.jobs.announce import announce
 from service.jobs.errors import JobError
 from service.jobs.progress import Progress, silent
 from service.jobs.retention import expire_scores, oldest_score
+from service.leases import Lease, LeaseError, alone
 from service.settings import Settings
 from service.wiring import Home, champion
+
+_PATIENCE = 60.0  # seconds that a run waits for another
 
 
 def score(
@@ -26,12 +30,13 @@ def score(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    closed: datetime | None = None,
     progress: Progress = silent,
 ) -> list[Score]:
     """Score every closed window, and store the scores for as long as the settings keep them.
 
-    A window is closed once the lake holds an event at or after its end. Scoring again gives the same scores, whatever
-    the span: windows from the end of the baseline on are always weighed together, so that what stays new counts less.
+    Scoring again gives the same scores, whatever the span: windows from the end of the baseline on are always weighed
+    together, so that what stays new counts less.
 
     Parameters
     ----------
@@ -39,6 +44,8 @@ def score(
         Where lake, registry and store lie.
     since, until
         Only windows of which any part lies in since <= t < until: both snap outwards to full windows.
+    closed
+        Until when windows are closed; by default those after whose end the lake has an event.
     progress
         Told the step, and the share of it that is done.
 
@@ -49,31 +56,42 @@ def score(
     Raises
     ------
     JobError
-        If there is no model yet, or the lake is empty.
+        If there is no model yet, the lake is empty, or another process scores for longer than a minute.
     service.outputs.errors.OutputError
         If an output is not as it can be; the scores are stored then.
     """
-    detector = model(home)
-    span, closed = home.lake.span(), closed_until(home.lake)
+    detector, now = model(home), datetime.now(UTC)
+    span, closed = home.lake.span(), closed or closed_until(home.lake, now)
     if span is None or closed is None:
         raise JobError("the lake is empty (run wharfinger ingest first)")
     first = floor_window(span[0] if since is None else max(since, span[0]))
     last = closed if until is None else min(floor_window(until + WINDOW - timedelta.resolution), closed)
     learnt = detector.normal.baseline.until
     expected = home.feedback.expectations(since=first)
-    now = datetime.now(UTC)
     oldest = oldest_score(home, now)
     scores: list[Score] = []
-    # What the baseline has learnt from, and what came after it, are scored apart: only the latter can stay new.
-    for start, end in ((first, min(last, learnt)), (learnt, last)):
-        if max(start, first) < end:
-            days = list(_days(home, start, end, progress))
-            found = detector.score(merge_windows(days), max(start, first), expected=expected) if days else []
-            home.store.replace(one for one in found if datetime.fromisoformat(one.window_start) >= oldest)
-            scores += found
+    with _alone(home) as lease:
+        # What the baseline has learnt from, and what came after it, are scored apart: only the latter can stay new.
+        for start, end in ((first, min(last, learnt)), (learnt, last)):
+            if max(start, first) < end:
+                days = list(_days(home, start, end, progress))
+                found = detector.score(merge_windows(days), max(start, first), expected=expected) if days else []
+                kept = (one for one in found if datetime.fromisoformat(one.window_start) >= oldest)
+                home.store.replace(kept, confirm=lease.confirm)
+                scores += found
     expire_scores(home, now)
     announce(home, now=now)
     return _ordered(scores)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[Lease]:
+    """Score as the only one: whoever read the lake earlier must not write later."""
+    try:
+        with alone(home.database, "scoring", patience=_PATIENCE) as lease:
+            yield lease
+    except LeaseError as error:
+        raise JobError(str(error)) from None
 
 
 def _days(home: Home, since: datetime, until: datetime, progress: Progress) -> Iterator[Windows]:

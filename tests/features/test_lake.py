@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 from features import lake_files
 from features.classes import CLASSES, NETWORK, SYSTEM
 from features.events import EVENT_SCHEMA, frame
+from features.extraction import closed_until
 from features.lake import MOST_SMALL_FILES, Lake
 from features.lake_files import days_of, listed, micros, rows
 from features.stores import Store
@@ -95,6 +96,25 @@ def test_span_and_counts(lake: Lake) -> None:
     lake.append(events(100))
     assert lake.span() == (START, START + timedelta(minutes=199))
     assert lake.counts() == {"docker_events": 100, "zeek": 100}
+
+
+def test_known_events_are_those_that_were_added(lake: Lake) -> None:
+    """Whatever file holds an event, it is known; others of the same time are not."""
+    lake.append(events(60, step=timedelta(hours=1))[::2])
+    assert lake.known(events(60, step=timedelta(hours=1))).to_list() == [True, False] * 30
+    assert lake.known(events(0)).to_list() == []
+
+
+def test_a_clock_that_runs_ahead_closes_no_window(lake: Lake) -> None:
+    """Windows are closed up to the latest event that lies not after now, on the same day or another."""
+    lake.append(events(30))
+    now = START + timedelta(minutes=30)
+    assert closed_until(lake, now) == START + timedelta(minutes=20)
+    lake.append(frame([{"ts": datetime(2099, 1, 1, tzinfo=UTC), "event_id": 1, "kind": "flow"}]))
+    assert closed_until(lake, now) == START + timedelta(minutes=20)
+    lake.append(frame([{"ts": now + timedelta(minutes=20), "event_id": 2, "kind": "flow"}]))
+    assert closed_until(lake, now) == START + timedelta(minutes=20)
+    assert closed_until(lake, now + timedelta(hours=1)) == START + timedelta(minutes=50)
 
 
 def test_days_are_those_that_hold_events(lake: Lake) -> None:

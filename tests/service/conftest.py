@@ -3,7 +3,10 @@
 import json
 import os
 import random
+import resource
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -208,3 +211,15 @@ def database(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
     yield database
     database.close()
     postgresql.drop(url)
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Let the kernel refuse to write files of more than a few bytes, as a full disk does."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)

@@ -75,6 +75,17 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
             "body": b"{}",
         },
     },
+    "0003": {
+        "leases": {"name": "leader", "holder": "n1:7:ab", "renewals": 3},
+        "heard": {"source": "zeek", "host": "", "latest": 1_789_344_600_000_000},
+        "touched_windows": {
+            "window_start": 1_789_344_000_000_000,
+            "additions": 2,
+            "scored_additions": 1,
+            "first_scored": None,
+        },
+        "answers": {"key": "k", "digest": b"d", "body": b"{}", "given": 1_789_344_600_000_000},
+    },
 }
 
 

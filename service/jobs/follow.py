@@ -1,0 +1,46 @@
+"""Scores what intake brought, as windows close."""
+
+from datetime import datetime, timedelta
+
+from features.windows import TRAILING, WINDOW
+from models.scores import Score
+from service.jobs import lake
+from service.jobs.fold import closed_windows, oldest_scored
+from service.jobs.score import score
+from service.wiring import Home
+
+ANSWERS_KEPT = timedelta(days=1)
+
+
+def follow(home: Home, *, now: datetime) -> list[Score]:
+    """Score the windows that closed since, and those that late events reopened.
+
+    An event shows in the features of its own window and of those within a day after it: from the first such window on,
+    all are scored again. What does not change is not written.
+
+    Returns
+    -------
+    The scores of those windows.
+
+    Raises
+    ------
+    JobError
+        If there is no model yet, or another process scores.
+    """
+    closed = closed_windows(home, now=now)
+    due = home.touched.due(closed, now)
+    if not due:
+        return []
+    until = min(closed, due[-1].start + WINDOW + TRAILING)
+    scores = score(home, since=due[0].start, until=until, closed=closed)
+    home.touched.scored(due, now)
+    return scores
+
+
+def tidy(home: Home, *, now: datetime) -> None:
+    """Remove what is kept no longer."""
+    lake.tidy(home, now)
+    home.answers.forget(now - ANSWERS_KEPT)
+    oldest = oldest_scored(home, now)
+    home.touched.forget(oldest)
+    home.heard.forget(oldest)
