@@ -49,7 +49,7 @@ class AlertRate:
     blocks_a_day: float
 
     @classmethod
-    def fit(cls, keys: pl.DataFrame, strength: NDArray[np.float64]) -> Self:
+    def fit(cls, keys: pl.DataFrame, strength: NDArray[np.float64], share: float = 1.0) -> Self:
         """Learn from held-out windows.
 
         Parameters
@@ -58,6 +58,8 @@ class AlertRate:
             `workload, window_start` of n windows.
         strength
             Shape (n,), finite.
+        share
+            Share of the fleet's workloads that these are of: alerts of the others are counted as theirs are.
         """
         levels, first = np.unique(np.quantile(strength, LEVELS), return_index=True)
         bits = -np.log2(1 - LEVELS[first])
@@ -68,7 +70,7 @@ class AlertRate:
             .group_by("workload", "block")
             .agg(pl.col("strength").max())
         )
-        days = max(blocks["block"].n_unique() / 4, 0.25)
+        days = max(blocks["block"].n_unique() / 4, 0.25) * share
         strongest = np.sort(blocks["strength"].to_numpy())[::-1]
         reached = strongest[strongest > ordinary]
         beyond = max(FEWEST, round(TAIL * len(blocks)))

@@ -19,6 +19,8 @@ from models.channels import Channels
 from models.held_out import HeldOut, Step, days_between
 from models.quarantine import HELD_SCHEMA, ITEM, Guard, Withheld, strange_cells, strange_parts
 
+Kept = Callable[[], HeldOut]  # evidence of a step, in memory or read when asked for
+
 
 class WindowSource(Protocol):
     """Windows of a span, in memory or on disk."""
@@ -86,10 +88,10 @@ class Guarded:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What a span taught: the baseline of everything, and evidence of each step against what came before it."""
+    """What a span taught: the baseline of everything, and how to get the evidence of each step."""
 
     baseline: Baseline
-    held_out: Sequence[HeldOut] = ()
+    held_out: Sequence[Kept] = ()
 
     @classmethod
     def nothing(cls, since: datetime) -> "Learnt":
@@ -107,7 +109,8 @@ class Learnt:
         for windows in source.parts(*step):
             evidence.append(HeldOut.of(weigh(windows, normal)))
             taught.append(learn(windows, *step))
-        return replace(self._and(taught), held_out=[*self.held_out, HeldOut.concat(evidence).in_order()])
+        found = HeldOut.concat(evidence).in_order()
+        return replace(self._and(taught), held_out=[*self.held_out, lambda: found])
 
     def _and(self, taught: list[Baseline]) -> "Learnt":
         return replace(self, baseline=merge_all([self.baseline, *taught]).bounded())
@@ -118,7 +121,7 @@ def learn_in_steps(
     steps: list[Step],
     learnt: Learnt,
     guarded: Guarded,
-    done: Callable[[Step, Learnt], None] = lambda _step, _learnt: None,
+    done: Callable[[Step, Learnt], Learnt] = lambda _step, learnt: learnt,
 ) -> Learnt:
     """Learn the windows between what is learnt already and the end of the last step.
 
@@ -127,18 +130,18 @@ def learn_in_steps(
     steps
         Spans to be weighed; what lies between two, or before the first, is learnt without.
     done
-        Called after each step.
+        Called after each step; what it gives is gone on with.
     """
     for start, end in steps:
         for day in days_between(learnt.baseline.until, start):
             learnt = learnt.past(source, *day)
         learnt = learnt.step(source, (start, end), guarded)
-        done((start, end), learnt)
+        learnt = done((start, end), learnt)
     return learnt
 
 
 def find_strange(
-    source: WindowSource, steps: list[Step], held_out: HeldOut, channels: Channels, cleared: Baseline
+    source: WindowSource, steps: list[Step], held_out: Sequence[Kept], channels: Channels, cleared: Baseline
 ) -> pl.DataFrame:
     """Find what made held-out windows strange, each against what was learnt before its step.
 
@@ -152,8 +155,8 @@ def find_strange(
     Of `HELD_SCHEMA`.
     """
     found = [pl.DataFrame(schema=HELD_SCHEMA)]
-    for start, end in steps:
-        inside = held_out.between(start, end)
+    for (start, end), kept in zip(steps, held_out, strict=True):
+        inside = kept()
         if len(inside.keys) and len(cells := strange_cells(inside.evidence(), channels)):
             concerned = cells["workload"].unique().sort()
             items = source.read(start, end, workloads=concerned.to_list()).items

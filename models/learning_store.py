@@ -9,9 +9,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,22 +89,20 @@ class LearningStore:
         for old in sorted(self.root.glob("state-*"))[:-STATES]:
             shutil.rmtree(old)
 
-    def save_evidence(self, start: datetime, days: Days, held_out: HeldOut) -> None:
-        """Keep the evidence of the day from `start` against what the days before it taught."""
+    def save_evidence(self, start: datetime, days: Days, held_out: HeldOut) -> Callable[[], HeldOut]:
+        """Keep the evidence of the day from `start` against what the days before it taught; give what reads it."""
         path = self._evidence(start, days)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         bits = pl.DataFrame(held_out.bits, schema=list(specs()), orient="row")
         temporary = path.with_suffix(f".{os.getpid()}")
         pl.concat([held_out.keys.select(_KEYS), bits], how="horizontal").write_parquet(temporary, compression="zstd")
         temporary.replace(path)
+        return partial(_read, path)
 
-    def load_evidence(self, start: datetime, days: Days) -> HeldOut | None:
-        """Read what `save_evidence` kept; None if it has not, or what came before the day has changed."""
+    def evidence(self, start: datetime, days: Days) -> Callable[[], HeldOut] | None:
+        """Give what reads kept evidence; None if there is none, or what came before the day has changed."""
         path = self._evidence(start, days)
-        if not path.exists():
-            return None
-        table = pl.read_parquet(path)
-        return HeldOut(table.select(_KEYS), table.select(list(specs())).to_numpy())
+        return partial(_read, path) if path.exists() else None
 
     def expire(self, starts: list[datetime], days: Days) -> None:
         """Remove all evidence but that of these days."""
@@ -126,6 +125,11 @@ class LearningStore:
         learnt = [f"{day.isoformat()} {found}" for day, found in sorted(days.items()) if day <= start]
         name = hashlib.sha256("\n".join([_method(), *learnt]).encode()).hexdigest()[:32]
         return self.root / "evidence" / f"{start:%Y-%m-%d}-{name}.parquet"
+
+
+def _read(path: Path) -> HeldOut:
+    table = pl.read_parquet(path)
+    return HeldOut(table.select(_KEYS), table.select(list(specs())).to_numpy())
 
 
 def _method() -> str:

@@ -1,6 +1,6 @@
 """Training from night to night: the days that are new are weighed and learnt, all others are remembered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -74,12 +74,15 @@ def learn_nightly(
     start = found or Remembered(Learnt.nothing(since), parts, {})
     days = {**start.days, **at_hand}
 
-    def done(step: Step, learnt: Learnt) -> None:
+    def done(step: Step, learnt: Learnt) -> Learnt:
         progress("evidence", (parts.index(step) + 1) / len(parts))
-        if daily and step[1] == floor_day(step[1]):
-            store.save_evidence(step[0], days, learnt.held_out[-1])
-            if until - step[1] < STATES * DAY:
-                store.save(learnt.baseline, days)
+        if not daily or step[1] != floor_day(step[1]):
+            return learnt
+        *earlier, latest = learnt.held_out
+        kept = store.save_evidence(step[0], days, latest())
+        if until - step[1] < STATES * DAY:
+            store.save(learnt.baseline, days)
+        return replace(learnt, held_out=[*earlier, kept])
 
     learnt = learn_in_steps(source, start.steps, start.learnt, guarded, done)
     store.expire([step[0] for step in parts], days)
@@ -142,8 +145,8 @@ def _remembered(store: LearningStore, at_hand: Days, parts: list[Step]) -> Remem
         before = [step for step in parts if step[1] <= state.until]
         if state.agrees(at_hand) and (len(before) == len(parts) or parts[len(before)][0] >= state.until):
             days = {**state.days, **at_hand}
-            evidence = [store.load_evidence(start, days) for start, _ in before]
-            if all(part is not None for part in evidence):
-                learnt = Learnt(state.baseline(), [part for part in evidence if part is not None])
+            evidence = [store.evidence(start, days) for start, _ in before]
+            if all(kept is not None for kept in evidence):
+                learnt = Learnt(state.baseline(), [kept for kept in evidence if kept is not None])
                 return Remembered(learnt, parts[len(before) :], state.days)
     return None

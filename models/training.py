@@ -92,12 +92,17 @@ def fit(
     """Fit a detector to the windows of a span; see `train`."""
     source, parts = InMemory(windows), steps(since, until)
     guarded = Guarded(source, since, until, guard)
+
+    def done(step: Step, learnt: Learnt) -> Learnt:
+        progress("evidence", (parts.index(step) + 1) / len(parts))
+        return learnt
+
     learnt = learn_in_steps(
         source,
         parts,
         Learnt.nothing(since),
         guarded,
-        lambda step, _: progress("evidence", (parts.index(step) + 1) / len(parts)),
+        done,
     )
     return finish(source, learnt, guarded, parts, since, budget=budget, seed=seed, guard=guard, progress=progress)
 
@@ -128,7 +133,8 @@ def finish(
     TrainingError
         If there were fewer than `MIN_WINDOWS` windows, or none in a step.
     """
-    held_out, until = HeldOut.concat(list(learnt.held_out)), learnt.baseline.until
+    held_out = HeldOut.concat([kept().thinned() for kept in learnt.held_out])
+    until = learnt.baseline.until
     if learnt.baseline.workloads["windows"].sum() < MIN_WINDOWS:
         raise TrainingError(
             f"fewer than {MIN_WINDOWS} windows of telemetry before {until:%Y-%m-%dT%H:%MZ}; "
@@ -140,13 +146,11 @@ def finish(
     unseen = unseen_strength(held_out, seed)
     channels = fit_channels(held_out, unseen, budget, seed)
     progress("forest", 1.0)
-    strange = find_strange(source, parts, held_out, channels, guarded.take_from(learnt.baseline))
+    strange = find_strange(source, parts, learnt.held_out, channels, guarded.take_from(learnt.baseline))
     guarded = Guarded(source, since, until, guard, strange)
     normal, withheld = Normal.of(guarded.take_from(learnt.baseline)), guarded.withheld
     progress("baseline", 1.0)
-    report = describe_training(
-        learnt.baseline.workloads, held_out.evidence(), channels, unseen, budget=budget, seed=seed
-    )
+    report = describe_training(learnt.baseline.workloads, held_out, channels, unseen, budget=budget, seed=seed)
     report |= {"held_back": len(withheld.held)}
     manifest = {"training": report, "budget": budget, "seed": seed}
     return Detector("", manifest, normal, channels, withheld.held, withheld.waiting), report
@@ -196,6 +200,6 @@ def _vectors(trust: Trust, held_out: HeldOut) -> NDArray[np.float64]:
 
 def fit_channels(held_out: HeldOut, unseen: NDArray[np.float64], budget: float, seed: int) -> Channels:
     """Fit the channels on held-out windows, and their alert rate on the `unseen_strength` of these."""
-    rate = AlertRate.fit(held_out.keys, unseen)
+    rate = AlertRate.fit(held_out.keys, unseen, held_out.share)
     thresholds = {name: rate.threshold(budget * times) for name, times in RATES.items()}
     return Channels(*_tails(held_out, seed), rate, thresholds)

@@ -11,6 +11,7 @@ from features.evidence import Evidence
 from features.protocols import specs
 from features.windows import WINDOW
 from models.channels import Channels
+from models.held_out import HeldOut
 from models.incidents import GAP
 from models.scores import Severity
 
@@ -36,7 +37,7 @@ def count_runs(keys: pl.DataFrame) -> int:
 
 def describe_training(
     learnt: pl.DataFrame,
-    held_out: Evidence,
+    held_out: HeldOut,
     channels: Channels,
     unseen: NDArray[np.float64],
     *,
@@ -62,8 +63,8 @@ def describe_training(
         "workloads": len(learnt),
         "windows": int(learnt["windows"].sum()),
         "held_out_windows": len(held_out.keys),
-        "alerts_a_day": _rates(held_out.keys, channels.alert_rate.bits(unseen), channels.thresholds, budget),
-        "injected_found": round(_injected(held_out, channels, seed), 3),
+        "alerts_a_day": _rates(held_out, channels.alert_rate.bits(unseen), channels.thresholds, budget),
+        "injected_found": round(_injected(held_out.evidence(), channels, seed), 3),
         "believed_of_ten_bits": {
             name: round(float(channels.trust.column(position, np.array([10.0]))[0]), 1)
             for position, name in enumerate(specs())
@@ -72,26 +73,27 @@ def describe_training(
 
 
 def _rates(
-    keys: pl.DataFrame, bits: NDArray[np.float64], thresholds: dict[Severity, float], budget: float
+    held_out: HeldOut, bits: NDArray[np.float64], thresholds: dict[Severity, float], budget: float
 ) -> dict[str, dict[str, float]]:
     """Give for each severity the alerts a day that were promised, and those of held-out windows judged unseen.
 
     Those of the latest third stand beside the whole: where they are many more, the fleet has drifted from what was
     learnt, or something goes on.
     """
+    keys, share = held_out.keys, held_out.share
     latest = share_of_span(keys) >= 2 / 3
     return {
         name: {
             "promised": budget * RATES[name],
-            "held_out": _runs_a_day(keys, bits >= threshold),
-            "latest_third": _runs_a_day(keys.filter(pl.Series(latest)), bits[latest] >= threshold),
+            "held_out": _runs_a_day(keys, bits >= threshold, share),
+            "latest_third": _runs_a_day(keys.filter(pl.Series(latest)), bits[latest] >= threshold, share),
         }
         for name, threshold in thresholds.items()
     }
 
 
-def _runs_a_day(keys: pl.DataFrame, strange: NDArray[np.bool_]) -> float:
-    days = keys["window_start"].n_unique() * (WINDOW / timedelta(days=1))
+def _runs_a_day(keys: pl.DataFrame, strange: NDArray[np.bool_], share: float) -> float:
+    days = keys["window_start"].n_unique() * (WINDOW / timedelta(days=1)) * share
     return round(count_runs(keys.filter(pl.Series(strange))) / max(days, 1e-3), 2)
 
 

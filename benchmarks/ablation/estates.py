@@ -88,7 +88,7 @@ def read(folder: Path) -> Estate:
     source = InMemory(learnt)
     guarded = Guarded(source, since, watch, Guard(lasting=timedelta(0)))
     taught = learn_in_steps(source, steps(since, watch), Learnt.nothing(since), guarded)
-    held = HeldOut.concat(taught.held_out)
+    held = HeldOut.concat([kept() for kept in taught.held_out])
     seen = weigh(watched, Normal.of(taught.baseline))
     trust = Trust.measure(held.bits)
     return Estate(
