@@ -4,16 +4,19 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+import structlog
 from numpy.typing import NDArray
 
 _BLOCK = 4096  # bytes that a file takes at least
 _SUFFIX = ".arrow"
+_log = structlog.get_logger("wharfinger.spool")
 
 
 class SpoolFullError(Exception):
@@ -100,10 +103,10 @@ class Spool:
             paths.append(Path(entry.path))
             size += entry.stat().st_size
             if size >= most:
-                yield _read(paths), paths
+                yield self._read(paths), paths
                 paths, size = [], 0
         if paths:
-            yield _read(paths), paths
+            yield self._read(paths), paths
 
     def remove(self, paths: Sequence[Path]) -> None:
         """Remove files whose events lie in the lake."""
@@ -151,14 +154,26 @@ class Spool:
     def _read_ids(self, name: str) -> NDArray[np.uint64] | None:
         if name in self._ids:
             return self._ids[name]
+        found = self._frame(self._root / name, ["event_id"])
+        return None if found is None else found["event_id"].to_numpy()
+
+    def _read(self, paths: Sequence[Path]) -> pl.DataFrame:
+        found = (frame for path in paths if (frame := self._frame(path)) is not None)
+        return pl.concat([pl.DataFrame(), *found], how="diagonal")
+
+    def _frame(self, path: Path, columns: list[str] | None = None) -> pl.DataFrame | None:
+        """Read a file; none if it was taken meanwhile, or the disk has damaged it: then it is put out of the way."""
         try:
-            return pl.read_ipc((self._root / name).read_bytes(), columns=["event_id"])["event_id"].to_numpy()
-        except FileNotFoundError:  # taken meanwhile: the lake has them
+            raw = path.read_bytes()
+        except FileNotFoundError:
             return None
-
-
-def _read(paths: Sequence[Path]) -> pl.DataFrame:
-    return pl.concat((pl.read_ipc(path.read_bytes()) for path in paths), how="diagonal")
+        try:
+            return pl.read_ipc(raw, columns=columns)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            _log.error("damaged file in the spool", file=str(path), reason=str(error))
+            with suppress(FileNotFoundError):
+                path.rename(path.with_suffix(".damaged"))
+            return None
 
 
 def _sync(folder: Path) -> None:

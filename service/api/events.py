@@ -98,8 +98,8 @@ def add_events() -> EventAnswer | Response:
 
     The body is an object, an array of objects, one object to a line, objects one after the other, or msgpack, each
     optionally with gzip. What is accepted is on the disk before the answer, and nothing is taken in twice. A record
-    that cannot be read does not harm the others; only when no record can be read is the request refused. A 503 took
-    in nothing: send the request again.
+    that cannot be read does not harm the others; only when no record can be read is the request refused. After a
+    503 send the request again.
     """
     query, raw = read_query(EventQuery), receive(_FORMS)
     if not raw:

@@ -89,3 +89,17 @@ def test_what_killed_requests_left_is_swept(spool: Spool) -> None:
     assert list(spool.batches(1)) == []
     assert not left.exists()
     assert fresh.exists()
+
+
+def test_a_damaged_file_is_put_out_of_the_way(spool: Spool) -> None:
+    """What the disk has damaged is kept aside and holds up no other request."""
+    folder = spool.lock.parent
+    (folder / "0000000000000001-ab.arrow").write_bytes(b"junk")
+    spool.add(events(1), NOW)
+
+    ((found, paths),) = spool.batches(2**20)
+    spool.remove(paths)
+
+    assert conform(found).equals(events(1))
+    assert spool.known(events(1)).to_list() == [False]
+    assert [path.name for path in folder.iterdir()] == ["0000000000000001-ab.damaged"]
