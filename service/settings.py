@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -52,6 +53,12 @@ def _database(value: str) -> str | None:
     known = ("", "sqlite", "postgres", "postgresql", "postgresql+psycopg")
     fits = value.partition("://")[0] in known
     return None if fits else "give postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE"
+
+
+def _keys_url(value: str) -> str | None:
+    url = urlsplit(value)
+    fits = not value or url.scheme == "https" or (url.scheme == "http" and url.hostname in ("localhost", "127.0.0.1"))
+    return None if fits else "give an https address: who can change it on its way could sign any token"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +113,7 @@ class Settings:
     )
     scheduler: str = _setting("", "Address of the Dask scheduler, such as `tcp://scheduler:8786`.")
     jobs: int = _setting(0, "Processes that heavy work may use on this machine; 0 uses every core.", _at_least(0, 1024))
-    listen_host: str = _setting("127.0.0.1", "Address that `serve` listens on. Only loopback is accepted.")
+    listen_host: str = _setting("127.0.0.1", "Address that `serve` listens on; beyond loopback, keys must exist.")
     allowed_hosts: tuple[str, ...] = _setting(
         ("localhost", "127.0.0.1", "[::1]"),
         "Names that requests may give as their `Host`; others are refused, so that no web site can reach the service "
@@ -123,6 +130,32 @@ class Settings:
     )
     model_poll_seconds: float = _setting(
         2.0, "How often a web worker looks for a newly promoted model, in seconds.", _at_least(0.0, 3600)
+    )
+    requests_per_second: float = _setting(
+        500.0,
+        "Requests a second that each key, or each address where no key is asked for, may make of each web worker; "
+        "0 sets no limit.",
+        _at_least(0, 1e6),
+    )
+    request_burst: int = _setting(
+        1000, "Requests that may come at once before `requests_per_second` holds.", _at_least(1, 1_000_000)
+    )
+    session_hours: float = _setting(12.0, "Hours after which the dashboard asks for a key again.", _at_least(0.1, 720))
+    tls_certificate: str = _setting("", "File with the certificate chain (PEM) that `serve` shows; needs `tls_key`.")
+    tls_key: str = _setting("", "File with the certificate's key (PEM).")
+    trusted_proxies: int = _setting(
+        0,
+        "Reverse proxies in front, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; the outermost must "
+        "discard what clients send of them.",
+        _at_least(0, 10),
+    )
+    oidc_issuer: str = _setting("", "Issuer of OpenID Connect tokens that are accepted as bearer tokens, as `iss`.")
+    oidc_audience: str = _setting("", "What their `aud` must name.")
+    oidc_jwks_url: str = _setting("", "Where the issuer publishes its keys, https.", _keys_url)
+    oidc_scope_claim: str = _setting("scope", "Claim that says what the caller may do; dots lead into claims.")
+    oidc_scopes: tuple[str, ...] = _setting(
+        (),
+        "Which scope each value of the claim gives, as `VALUE=SCOPE`; else `wharfinger:read` gives `read`, and so on.",
     )
     log_level: str = _setting(
         "info",

@@ -29,7 +29,10 @@ def read_body() -> bytes:
         raise refuse(415, f"Send the body as it is or with gzip, not {encoding}.")
     raw = request.get_data(cache=False)
     if encoding == "gzip":
-        raw = inflate(raw, current_app.config["MAX_INFLATED_LENGTH"])
+        sent, inflated = request.max_content_length, current_app.config["MAX_INFLATED_LENGTH"]
+        if sent is not None and sent < current_app.config["MAX_CONTENT_LENGTH"]:
+            inflated = min(sent, inflated)  # what may be small only is small when inflated, too
+        raw = inflate(raw, inflated)
     try:
         raw.decode()  # the decoder skips ignored fields without looking
     except UnicodeDecodeError as error:

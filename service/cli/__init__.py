@@ -15,6 +15,7 @@ COMMANDS = {
     "verdict": "Say of an incident what it was; without arguments, list what was said.",
     "explain": "Say why a window is strange.",
     "serve": "Serve the API and the dashboard.",
+    "keys": "Create, revoke and list API keys.",
     "database": "Show, migrate, back up and restore the database.",
     "models": "List, show, promote and roll back models.",
     "validate": "Measure what is caught, and at what noise.",
