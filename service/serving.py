@@ -4,17 +4,21 @@ import ipaddress
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from service.access.gate import provider_of
 from service.logs import configure_logs, log_config
 from service.settings import Settings, SettingsError
+from service.wiring import open_home
 
 GRACE_SECONDS = 20
 _RESTART_SECONDS = 2.0
@@ -25,6 +29,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
 
     def __init__(self, settings: Settings, host: str, port: int, workers: int) -> None:
         self._settings = settings
+        self._closed = not is_loopback(host)
         self._options = {
             "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": workers,
@@ -37,6 +42,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "max_requests": 0,
             "control_socket_disable": True,
             "forwarded_allow_ips": "",
+            "certfile": settings.tls_certificate or None,
+            "keyfile": settings.tls_key or None,
             "proc_name": "wharfinger",
             "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112 -- a heartbeat file in memory
             "logconfig_dict": log_config(settings.log_level),
@@ -57,7 +64,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         from service.app import create_app  # noqa: PLC0415 -- metrics must see PROMETHEUS_MULTIPROC_DIR when imported
         from service.state import State  # noqa: PLC0415 -- same
 
-        app = create_app(self._settings)
+        app = create_app(self._settings, closed=self._closed)
         here = app.extensions["wharfinger"]
         if isinstance(here, State):
             here.home.database.close()  # a connection must not cross a fork
@@ -134,13 +141,15 @@ def serve(settings: Settings, host: str | None = None, port: int | None = None, 
     Raises
     ------
     SettingsError
-        If the address is not a loopback address, or is in use.
+        If the address is in use, or others reach it and there are no keys, or the certificate cannot be used.
     SystemExit
         When told to stop, with code 0.
     """
     host = host or settings.listen_host
     port = settings.listen_port if port is None else port
-    require_loopback(host)
+    if not is_loopback(host):
+        require_keys(settings, host)
+    require_certificate(settings)
     require_free(host, port)
     configure_logs(settings.log_level)
     folder = tempfile.mkdtemp(prefix="wharfinger-metrics-")
@@ -153,23 +162,48 @@ def serve(settings: Settings, host: str | None = None, port: int | None = None, 
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def require_loopback(host: str) -> None:
-    """Refuse to listen where other machines reach, since the service has no keys of its own yet.
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_keys(settings: Settings, host: str) -> None:
+    """Refuse to listen where other machines reach while nobody would be asked for a key.
 
     Raises
     ------
     SettingsError
-        If `host` is not `localhost` or a loopback address.
+        If there is neither a key that opens anything nor an identity provider.
     """
-    try:
-        inside = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        inside = False
-    if not inside:
+    home, now = open_home(settings), datetime.now(UTC)
+    keys = home.keys.all()
+    home.database.close()
+    if provider_of(settings) is None and not any(key.state(now) == "active" for key in keys):
         raise SettingsError(
-            f"refusing to listen on {host}: this version has no API keys, so anyone who reaches it could use it; "
-            "listen on 127.0.0.1 and put a reverse proxy with authentication in front"
+            f"refusing to listen on {host} without keys, since anyone who reaches it could use it; "
+            "run: wharfinger keys create NAME --scope read"
         )
+
+
+def require_certificate(settings: Settings) -> None:
+    """Refuse a certificate that cannot be served with.
+
+    Raises
+    ------
+    SettingsError
+        If it or its key is missing, unreadable, or they do not belong together.
+    """
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if bool(certificate) != bool(key):
+        raise SettingsError("tls_certificate and tls_key belong together; set both or none")
+    if certificate:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(f"cannot serve with tls_certificate and tls_key: {error.strerror or error}") from None
 
 
 def require_free(host: str, port: int) -> None:

@@ -1,7 +1,5 @@
 """Settings: each declared once, read from the environment, then from `wharfinger.toml`."""
 
-import ipaddress
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -9,6 +7,8 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import platformdirs
+
+from service import setting_checks as checks
 
 PREFIX = "WHARFINGER_"
 FILE = "wharfinger.toml"
@@ -32,40 +32,6 @@ def _setting(
     return field(default=default, repr=not secret, metadata=told)
 
 
-def _networks(value: tuple[str, ...]) -> str | None:
-    for item in value:
-        try:
-            ipaddress.ip_network(item)
-        except ValueError as error:
-            return f"{error}; give networks such as 203.0.113.0/24"
-    return None
-
-
-def _at_least(least: float, most: float = float("inf")) -> Callable[[float], str | None]:
-    shown = f"at least {least:g}" if most == float("inf") else f"between {least:g} and {most:g}"
-    return lambda value: None if least <= value <= most else f"must be {shown}"
-
-
-def _place(value: str) -> str | None:
-    if "://" not in value or re.fullmatch(r"s3://[^/]+(/.*)?", value):
-        return None
-    return "give a directory, or s3://BUCKET/PREFIX"
-
-
-def _one_of(*choices: str) -> Callable[[str], str | None]:
-    return lambda value: None if value in choices else f"must be one of {', '.join(choices)}"
-
-
-def _database(value: str) -> str | None:
-    known = ("", "sqlite", "postgres", "postgresql", "postgresql+psycopg")
-    fits = value.partition("://")[0] in known
-    return None if fits else "give postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE"
-
-
-def _address(value: str) -> str | None:
-    return None if not value or re.fullmatch(r"https?://[^/?#@\s]+[^?#\s]*", value) else "must read https://host/path"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything an operator can choose; `docs/settings.md` is generated from these declarations."""
@@ -74,110 +40,140 @@ class Settings:
     lake: str = _setting(
         "",
         "Where events lie: a directory, or `s3://BUCKET/PREFIX` (see [lake.md](lake.md)). Empty: `lake` in the home.",
-        _place,
+        checks.place,
     )
     internal_cidrs: tuple[str, ...] = _setting(
         (),
         "Networks of your own beside the private ranges, comma-separated. Addresses in them count as internal, and "
         "those that no container leased become workloads `ip:<address>`.",
-        _networks,
+        checks.networks,
     )
     alert_budget: float = _setting(
         1.0,
         "False alerts a day that you accept for the whole fleet. Severities are derived from it.",
-        _at_least(0.001, 10_000),
+        checks.at_least(0.001, 10_000),
     )
-    history_days: int = _setting(30, "Days of telemetry that `refresh` learns from.", _at_least(1, 3650))
+    history_days: int = _setting(30, "Days of telemetry that `refresh` learns from.", checks.at_least(1, 3650))
     quarantine_days: float = _setting(
         14.0,
         "Days that what made a window strange is kept out of baselines, unless a person clears it. 0 learns at once.",
-        _at_least(0, 3650),
+        checks.at_least(0, 3650),
     )
     keep_network_days: int = _setting(
         0,
         "Days that flows, DNS, TLS and HTTP stay in the lake, back from its latest event; 0 keeps them for ever.",
-        _at_least(0, 36_500),
+        checks.at_least(0, 36_500),
     )
     keep_system_days: int = _setting(
         0,
         "Days that pulls, container lives, configurations and audit events stay in the lake; 0 keeps them for ever. "
         "Traffic finds its workload through them: keep them for longer than the traffic.",
-        _at_least(0, 36_500),
+        checks.at_least(0, 36_500),
     )
     keep_application_days: int = _setting(
-        0, "Days that logs and other tools' alerts stay in the lake; 0 keeps them for ever.", _at_least(0, 36_500)
+        0, "Days that logs and other tools' alerts stay in the lake; 0 keeps them for ever.", checks.at_least(0, 36_500)
     )
     database_url: str = _setting(
         "",
         "Where scores and verdicts are stored: `postgresql://USER:PASSWORD@HOST/NAME`, or `sqlite:///FILE`; empty is "
         "`wharfinger.db` in the home directory. `DATABASE_URL` is taken where neither names one.",
-        _database,
+        checks.database,
         secret=True,
         variable="DATABASE_URL",
     )
     keep_scores_days: int = _setting(
-        0, "Days that scores stay stored, back from the latest; 0 keeps them for ever.", _at_least(0, 36_500)
+        0, "Days that scores stay stored, back from the latest; 0 keeps them for ever.", checks.at_least(0, 36_500)
     )
     spool_bytes: int = _setting(
         256 * 2**20,
         "Bytes of accepted events that may wait to be taken into the lake; beyond that, intake answers 503.",
-        _at_least(2**20, 2**40),
+        checks.at_least(2**20, 2**40),
     )
     score_seconds: float = _setting(
         5.0,
         "How often `serve` takes accepted events into the lake and looks for closed windows, in seconds; 0 leaves both "
         "to other servers of the home.",
-        _at_least(0, 3600),
+        checks.at_least(0, 3600),
     )
     lateness_seconds: float = _setting(
         120.0,
         "How much later than others of its source an event may come before its window closes, and how far a clock may "
         "run ahead, in seconds.",
-        _at_least(0, 86_400),
+        checks.at_least(0, 86_400),
     )
     idle_source_seconds: float = _setting(
-        600.0, "For how long windows wait for a source that fell silent, in seconds.", _at_least(0, 86_400)
+        600.0, "For how long windows wait for a source that fell silent, in seconds.", checks.at_least(0, 86_400)
     )
     reopen_seconds: float = _setting(
         3600.0,
         "For how long after its first scoring a window is scored again when events come for it, in seconds.",
-        _at_least(0, 30 * 86_400),
+        checks.at_least(0, 30 * 86_400),
     )
     executor: str = _setting(
         "local",
         "Where heavy work runs: `local` (processes on all cores of this machine), `threads` (of one) or `dask`.",
-        _one_of("local", "threads", "dask"),
+        checks.one_of("local", "threads", "dask"),
     )
     scheduler: str = _setting("", "Address of the Dask scheduler, such as `tcp://scheduler:8786`.")
-    jobs: int = _setting(0, "Processes that heavy work may use on this machine; 0 uses every core.", _at_least(0, 1024))
-    listen_host: str = _setting("127.0.0.1", "Address that `serve` listens on. Only loopback is accepted.")
+    jobs: int = _setting(
+        0, "Processes that heavy work may use on this machine; 0 uses every core.", checks.at_least(0, 1024)
+    )
+    listen_host: str = _setting("127.0.0.1", "Address that `serve` listens on; beyond loopback, keys must exist.")
     allowed_hosts: tuple[str, ...] = _setting(
         ("localhost", "127.0.0.1", "[::1]"),
         "Names that requests may give as their `Host`; others are refused, so that no web site can reach the service "
         "through a browser's DNS. Add the public name when a reverse proxy stands in front.",
     )
-    listen_port: int = _setting(8080, "Port that `serve` listens on.", _at_least(0, 65535))
-    web_workers: int = _setting(2, "Web worker processes of `serve`.", _at_least(1, 64))
-    web_threads: int = _setting(8, "Threads of each web worker.", _at_least(1, 256))
+    listen_port: int = _setting(8080, "Port that `serve` listens on.", checks.at_least(0, 65535))
+    web_workers: int = _setting(2, "Web worker processes of `serve`.", checks.at_least(1, 64))
+    web_threads: int = _setting(8, "Threads of each web worker.", checks.at_least(1, 256))
     max_body_bytes: int = _setting(
-        16 * 2**20, "Largest request body, in bytes, as sent (compressed or not).", _at_least(1024, 2**31)
+        16 * 2**20, "Largest request body, in bytes, as sent (compressed or not).", checks.at_least(1024, 2**31)
     )
     max_inflated_bytes: int = _setting(
-        64 * 2**20, "Largest request body, in bytes, after gzip is inflated.", _at_least(1024, 2**31)
+        64 * 2**20, "Largest request body, in bytes, after gzip is inflated.", checks.at_least(1024, 2**31)
     )
     model_poll_seconds: float = _setting(
-        2.0, "How often a web worker looks for a newly promoted model, in seconds.", _at_least(0.0, 3600)
+        2.0, "How often a web worker looks for a newly promoted model, in seconds.", checks.at_least(0.0, 3600)
     )
     public_url: str = _setting(
         "",
         "Address under which people open the dashboard, such as `https://wharfinger.example`; messages to outputs link "
         "to it.",
-        _address,
+        checks.address,
+    )
+    requests_per_second: float = _setting(
+        500.0,
+        "Requests a second that each key, or each address where no key is asked for, may make of each web worker; "
+        "0 sets no limit.",
+        checks.at_least(0, 1e6),
+    )
+    request_burst: int = _setting(
+        1000, "Requests that may come at once before `requests_per_second` holds.", checks.at_least(1, 1_000_000)
+    )
+    session_hours: float = _setting(
+        12.0, "Hours after which the dashboard asks for a key again.", checks.at_least(0.1, 720)
+    )
+    tls_certificate: str = _setting("", "File with the certificate chain (PEM) that `serve` shows; needs `tls_key`.")
+    tls_key: str = _setting("", "File with the certificate's key (PEM).")
+    trusted_proxies: int = _setting(
+        0,
+        "Reverse proxies in front, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; the outermost must "
+        "discard what clients send of them.",
+        checks.at_least(0, 10),
+    )
+    oidc_issuer: str = _setting("", "Issuer of OpenID Connect tokens that are accepted as bearer tokens, as `iss`.")
+    oidc_audience: str = _setting("", "What their `aud` must name.")
+    oidc_jwks_url: str = _setting("", "Where the issuer publishes its keys, https.", checks.keys_url)
+    oidc_scope_claim: str = _setting("scope", "Claim that says what the caller may do; dots lead into claims.")
+    oidc_scopes: tuple[str, ...] = _setting(
+        (),
+        "Which scope each value of the claim gives, as `VALUE=SCOPE`; else `wharfinger:read` gives `read`, and so on.",
     )
     log_level: str = _setting(
         "info",
         "Least severe log line written: debug, info, warning or error.",
-        _one_of("debug", "info", "warning", "error"),
+        checks.one_of("debug", "info", "warning", "error"),
     )
     outputs: tuple[Mapping[str, Any], ...] = ()  # tables, which `service.outputs` reads; not from the environment
 

@@ -9,6 +9,7 @@ from flask import current_app
 
 from models.detector import Detector
 from models.errors import ArtefactError
+from service.access.gate import Gate
 from service.wiring import Home, champion
 
 _log = structlog.get_logger("wharfinger.model")
@@ -66,10 +67,11 @@ class ModelWatch:
 
 @dataclass(frozen=True)
 class State:
-    """The application's state: where everything is and which model answers."""
+    """The application's state: where everything is, which model answers, and who may ask it."""
 
     home: Home
     model: ModelWatch
+    gate: Gate
 
     def attach(self, extensions: dict[str, object]) -> None:
         """Make this the state of the application that owns `extensions`."""

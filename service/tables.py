@@ -112,6 +112,29 @@ told_table = sa.Table(
     sa.Column("until", sa.BigInteger, nullable=False),  # end of the alert, in µs since 1970
     sa.Column("body", sa.LargeBinary, nullable=False),  # Told as JSON
 )
+key_table = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("prefix", Text, primary_key=True),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),  # SHA-256 of the key
+    sa.Column("scopes", Text, nullable=False),  # separated by spaces
+    sa.Column("created", sa.BigInteger, nullable=False),  # µs since 1970, like the following
+    sa.Column("expires", sa.BigInteger),
+    sa.Column("revoked", sa.BigInteger),
+    sa.Column("last_used", sa.BigInteger),
+)
+audit_table = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),  # µs since 1970
+    sa.Column("who", Text, nullable=False),
+    sa.Column("origin", Text, nullable=False),
+    sa.Column("operation", Text, nullable=False),
+    sa.Column("target", Text, nullable=False),
+    sa.Column("outcome", sa.SmallInteger, nullable=False),  # HTTP status
+)
 
 
 def micros(moment: datetime) -> int:

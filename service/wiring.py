@@ -1,12 +1,10 @@
 """Joins settings, lake, registry and database into one home; the only place that knows where each of them lies."""
 
-import os
-import stat
-import tempfile
+import secrets
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -17,6 +15,8 @@ from features.window_store import WindowStore
 from models.detector import Detector
 from models.errors import ArtefactError
 from models.registry import Registry
+from service.access.audit import AuditLog
+from service.access.keys import KeyStore
 from service.answers import Answers
 from service.database import Database, connect
 from service.feedback import FeedbackStore
@@ -24,6 +24,7 @@ from service.heard import Heard
 from service.outbox import Outbox
 from service.outputs.configuration import configured
 from service.outputs.output import Output
+from service.private_files import read_or_make
 from service.settings import Settings
 from service.spool import Spool
 from service.storage import ScoreStore
@@ -87,6 +88,26 @@ class Home:
         return configured(self.settings.outputs)
 
     @property
+    def keys(self) -> KeyStore:
+        """API keys."""
+        return KeyStore(self.database)
+
+    @property
+    def audit(self) -> AuditLog:
+        """Who changed what."""
+        return AuditLog(self.database)
+
+    def session_secret(self) -> bytes:
+        """Read what signs the dashboard's sessions, or make it.
+
+        Raises
+        ------
+        service.private_files.PrivateFileError
+            If it cannot be read, or others can read it.
+        """
+        return read_or_make(self.settings.home / "keys" / "session.key", partial(secrets.token_bytes, 32))
+
+    @property
     def rejects(self) -> Path:
         """Folder of the dead-letter files of ingest."""
         return self.settings.home / "rejects"
@@ -98,8 +119,10 @@ def open_home(settings: Settings) -> Home:
     Raises
     ------
     HomeError
-        If a folder cannot be created, the signing key is unreadable or open to others, or object storage is asked for
-        and what it needs is not installed.
+        If a folder cannot be created, the signing key is none, or object storage is asked for and what it needs is not
+        installed.
+    service.private_files.PrivateFileError
+        If the signing key is unreadable or open to others.
     DatabaseError
         If the database cannot be opened, or is newer than this version.
     """
@@ -169,13 +192,9 @@ def champion(home: Home) -> Detector | None:
 def signing_key(folder: Path) -> Ed25519PrivateKey:
     """Read the key that signs models, or make one; its public half lies beside it as `signing.pub`."""
     path = folder / "signing.key"
-    if not path.exists():
-        _create_key(path)
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise HomeError(f"{path} can be read by others; run: chmod 600 {path}")
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError) as error:
+        key = serialization.load_pem_private_key(read_or_make(path, _new_signing_key), password=None)
+    except ValueError as error:
         raise HomeError(f"cannot read the signing key {path}: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise HomeError(f"{path} is not an Ed25519 key; move it away and a new one is made")
@@ -201,19 +220,7 @@ def trusted_keys(folder: Path) -> list[Ed25519PublicKey]:
     return keys
 
 
-def _create_key(path: Path) -> None:
-    """Write a new key so that of two processes starting at once exactly one's key is kept, whole."""
-    pem = Ed25519PrivateKey.generate().private_bytes(
+def _new_signing_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    handle, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes it 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        Path(temporary).unlink()

@@ -14,7 +14,7 @@ MAX_WINDOWS = 20_000
 resource = Resource("alerts")
 
 
-@resource.operation("GET", "/v1/alerts", answer=AlertList, query=AlertQuery, problems=(422,))
+@resource.operation("GET", "/v1/alerts", scope="read", answer=AlertList, query=AlertQuery, problems=(422,))
 def list_alerts() -> AlertList:
     """List alerts, the strongest first.
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import structlog
+from flask import g
 
 from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
@@ -15,7 +16,7 @@ resource = Resource("changes")
 _log = structlog.get_logger("wharfinger.feedback")
 
 
-@resource.operation("POST", "/v1/changes", answer=Change, body=ChangeRequest, problems=(403, 413, 415, 422))
+@resource.operation("POST", "/v1/changes", scope="operate", answer=Change, body=ChangeRequest, problems=(413, 415, 422))
 def announce_change() -> Change:
     """Announce a change, so that the drift it names is shown as explained and raises no score.
 
@@ -40,18 +41,19 @@ def announce_change() -> Change:
         link=asked.link,
     )
     state().home.feedback.add(change)
+    g.target = change.id
     _log.info("change announced", id=change.id, workload=change.workload, by=change.by)
     return change
 
 
-@resource.operation("GET", "/v1/changes", answer=ChangeList, query=FeedbackQuery, problems=(422,))
+@resource.operation("GET", "/v1/changes", scope="read", answer=ChangeList, query=FeedbackQuery, problems=(422,))
 def list_changes() -> ChangeList:
     """List announced changes, the latest to expire first, 1,000 at most."""
     at = utc(read_query(FeedbackQuery).at)
     return ChangeList(changes=state().home.feedback.statements(Change, at=at, limit=MAX_LISTED))
 
 
-@resource.operation("DELETE", "/v1/changes/<change>", answer=Change, problems=(403,))
+@resource.operation("DELETE", "/v1/changes/<change>", scope="operate", answer=Change)
 def withdraw_change(change: str) -> Change:
     """Withdraw an announced change; windows scored from then on are not explained by it."""
     found = state().home.feedback.withdraw(Change, change)

@@ -49,7 +49,12 @@ def _received() -> bytes:
     if encoding not in ("identity", "gzip"):
         raise refuse(415, f"Send the body as it is or with gzip, not {encoding}.")
     raw = request.get_data(cache=False)
-    return inflate(raw, current_app.config["MAX_INFLATED_LENGTH"]) if encoding == "gzip" else raw
+    if encoding == "identity":
+        return raw
+    sent, inflated = request.max_content_length, current_app.config["MAX_INFLATED_LENGTH"]
+    if sent is not None and sent < current_app.config["MAX_CONTENT_LENGTH"]:
+        inflated = min(sent, inflated)  # what may be small only is small when inflated, too
+    return inflate(raw, inflated)
 
 
 def inflate(raw: bytes, limit: int) -> bytes:

@@ -7,7 +7,7 @@ import msgspec
 from flask import Blueprint, Response, current_app, render_template
 from markupsafe import Markup, escape
 
-from service.api import alerts, changes, events, health, models, scores, verdicts, workloads
+from service.api import alerts, audit, changes, events, health, models, scores, verdicts, workloads
 from service.api.openapi import document
 from service.api.operations import Resource
 
@@ -20,13 +20,14 @@ RESOURCES = (
     changes.resource,
     workloads.resource,
     models.resource,
+    audit.resource,
     health.resource,
     resource,
 )
 pages = Blueprint("documentation", __name__, template_folder="templates")
 
 
-@resource.operation("GET", "/v1/openapi.json", answer=dict)
+@resource.operation("GET", "/v1/openapi.json", scope="read", answer=dict)
 def get_openapi() -> dict[str, Any]:
     """Give this document."""
     return current_document()

@@ -87,6 +87,8 @@ class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @resource.operation(
     "POST",
     "/v1/events",
+    scope="ingest",
+    largest=None,
     answer=EventAnswer,
     query=EventQuery,
     content=_CONTENT,

@@ -21,13 +21,13 @@ from service.wiring import Home
 resource = Resource("health")
 
 
-@resource.operation("GET", "/healthz", answer=Health)
+@resource.operation("GET", "/healthz", scope=None, answer=Health)
 def get_health() -> Health:
     """Say that the process answers; nothing else is looked at."""
     return Health(status="ok", checks={})
 
 
-@resource.operation("GET", "/readyz", answer=Health, problems=(503,))
+@resource.operation("GET", "/readyz", scope=None, answer=Health, problems=(503,))
 def get_readiness() -> Health:
     """Say whether the service can do its work.
 
@@ -47,7 +47,7 @@ def get_readiness() -> Health:
     return Health(status="ready", checks=checks)
 
 
-@resource.operation("GET", "/metrics", answer=CONTENT_TYPE)
+@resource.operation("GET", "/metrics", scope="read", answer=CONTENT_TYPE)
 def get_metrics() -> Response:
     """Give metrics in Prometheus' text format, summed over the web workers."""
     return Response(render(_Now(state())), content_type=CONTENT_TYPE)

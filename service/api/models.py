@@ -12,14 +12,14 @@ resource = Resource("models")
 _log = structlog.get_logger("wharfinger.model")
 
 
-@resource.operation("GET", "/v1/models", answer=ModelList)
+@resource.operation("GET", "/v1/models", scope="read", answer=ModelList)
 def list_models() -> ModelList:
     """List the models, the newest first."""
     registry = state().home.registry
     return ModelList(champion=registry.champion(), models=registry.versions())
 
 
-@resource.operation("GET", "/v1/models/<version>", answer=Model)
+@resource.operation("GET", "/v1/models/<version>", scope="read", answer=Model)
 def get_model(version: str) -> Model:
     """Show one model's manifest."""
     _require(version)
@@ -27,7 +27,7 @@ def get_model(version: str) -> Model:
     return Model(version=version, champion=registry.champion() == version, manifest=registry.manifest(version))
 
 
-@resource.operation("POST", "/v1/models/<version>/promote", answer=Promotion, problems=(403, 409))
+@resource.operation("POST", "/v1/models/<version>/promote", scope="operate", answer=Promotion, problems=(409,))
 def promote_model(version: str) -> Promotion:
     """Make a model the one that answers.
 

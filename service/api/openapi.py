@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from service.api.operations import COMMON, Operation
+from service.access.sessions import COOKIE
+from service.api.operations import COMMON, GUARDED, Operation
 from service.api.problems import MEDIA_TYPE, Problem
 from service.api.schemas import Refused
 
@@ -14,15 +15,39 @@ _RULE_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 _REF = "#/components/schemas/{name}"
 _MEANINGS = {
     400: "The request is not well-formed.",
-    403: "The request comes from another web site.",
+    401: "The request shows no key, or none that is accepted.",
+    403: "The key does not have the scope, or the request comes from another web site.",
     404: "There is no such thing.",
     405: "The path does not take this method.",
     409: "The state of the thing does not allow it.",
     413: "The body is too large.",
     415: "The body is of another media type.",
     422: "The request is well-formed, but a value in it is not acceptable.",
+    429: "The key has asked too often.",
     500: "The service made an error.",
     503: "The service cannot answer now.",
+}
+
+
+_HEADERS = {
+    401: ("WWW-Authenticate", "string"),
+    405: ("Allow", "string"),
+    429: ("Retry-After", "integer"),
+    503: ("Retry-After", "integer"),
+}
+_SCHEMES = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key with the scope, or a token of the identity provider that the settings name. "
+        "Without any key the service listens on loopback alone and asks for none.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "What the dashboard's log-in sets. Changing calls need its form token as `X-Form-Token` too.",
+    },
 }
 
 
@@ -57,7 +82,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas, "securitySchemes": _SCHEMES},
     }
 
 
@@ -69,6 +94,10 @@ def _operation(one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "parameters": [*_path_parameters(one.path), *_query_parameters(one, schemas), *one.headers],
         "responses": _responses(one),
     }
+    if one.scope is None:
+        found["security"] = []
+    else:  # OpenAPI 3.1 lets any scheme name the roles that are needed
+        found["security"] = [{name: [one.scope]} for name in _SCHEMES]
     if one.description:
         found["description"] = one.description
     content = {"application/json": {"schema": _reference(one.body)}} if one.body else one.content
@@ -106,17 +135,13 @@ def _responses(one: Operation) -> dict[str, Any]:
     else:
         media, schema = "application/json", _reference(one.answer)
     found: dict[str, Any] = {"200": {"description": "Done.", "content": {media: {"schema": schema}}}}
-    for status in sorted({*COMMON, *one.problems}):
+    for status in sorted({*COMMON, *(GUARDED if one.scope else ()), *one.problems}):
         found[str(status)] = {
             "description": _MEANINGS[status],
             "content": {MEDIA_TYPE: {"schema": _reference(Problem)}},
         }
-        if status == 405:  # noqa: PLR2004 -- an HTTP status
-            found[str(status)]["headers"] = {"Allow": {"schema": {"type": "string"}}}
-        if status == 503:  # noqa: PLR2004 -- same
-            found[str(status)]["headers"] = {
-                "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds after which to ask again."}
-            }
+        if header := _HEADERS.get(status):
+            found[str(status)]["headers"] = {header[0]: {"schema": {"type": header[1]}}}
     return found
 
 

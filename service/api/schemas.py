@@ -9,6 +9,7 @@ from msgspec import Meta
 from models.incidents import Alert
 from models.proposals import Proposal
 from models.scores import Score, Severity
+from service.access.audit import AuditRecord
 from service.api.problems import Problem
 from service.feedback import Change, Ruling, Verdict
 
@@ -234,6 +235,22 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
 
     champion: str
     before: str | None
+
+
+class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records to list."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000, description="Records on a page.")] = 100
+    before: Annotated[Annotated[int, Meta(ge=1, le=2**53)] | None, Meta(description="`next` of the page before.")] = (
+        None
+    )
+
+
+class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of records; `next` is null on the last."""
+
+    records: list[AuditRecord]
+    next: int | None
 
 
 class FeatureInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,7 +31,15 @@ resource = Resource("scores")
 Numbered = list[tuple[int, T]]
 
 
-@resource.operation("POST", "/v1/scores", answer=ScoreAnswer, body=ScoreRequest, problems=(413, 415, 422, 503))
+@resource.operation(
+    "POST",
+    "/v1/scores",
+    scope="score",
+    largest=None,
+    answer=ScoreAnswer,
+    body=ScoreRequest,
+    problems=(413, 415, 422, 503),
+)
 def score() -> ScoreAnswer:
     """Score windows of features, or raw events, at once.
 
@@ -55,7 +63,7 @@ def score() -> ScoreAnswer:
     return ScoreAnswer(scores=answers, model=detector.version)
 
 
-@resource.operation("GET", "/v1/scores", answer=ScorePage, query=ScoreQuery, problems=(422,))
+@resource.operation("GET", "/v1/scores", scope="read", answer=ScorePage, query=ScoreQuery, problems=(422,))
 def list_scores() -> ScorePage:
     """List stored scores, page by page."""
     query = read_query(ScoreQuery)

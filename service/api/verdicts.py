@@ -21,9 +21,10 @@ _log = structlog.get_logger("wharfinger.feedback")
 @resource.operation(
     "POST",
     "/v1/incidents/<path:incident>/verdict",
+    scope="operate",
     answer=Verdict,
     body=VerdictRequest,
-    problems=(403, 413, 415, 422),
+    problems=(413, 415, 422),
 )
 def give_a_verdict(incident: str) -> Verdict:
     """Say of an incident whether it was expected, an attack, or unsure.
@@ -52,14 +53,16 @@ def give_a_verdict(incident: str) -> Verdict:
     return verdict
 
 
-@resource.operation("GET", "/v1/verdicts", answer=VerdictList, query=FeedbackQuery, problems=(422,))
+@resource.operation("GET", "/v1/verdicts", scope="read", answer=VerdictList, query=FeedbackQuery, problems=(422,))
 def list_verdicts() -> VerdictList:
     """List verdicts, the latest to expire first, 1,000 at most."""
     at = utc(read_query(FeedbackQuery).at)
     return VerdictList(verdicts=state().home.feedback.statements(Verdict, at=at, limit=MAX_LISTED))
 
 
-@resource.operation("GET", "/v1/verdicts/proposals", answer=ProposalList, query=ProposalQuery, problems=(422, 503))
+@resource.operation(
+    "GET", "/v1/verdicts/proposals", scope="read", answer=ProposalList, query=ProposalQuery, problems=(422, 503)
+)
 def propose_verdicts() -> ProposalList:
     """Propose alerts whose verdict would help most, the most helpful first, each with why.
 
@@ -71,7 +74,7 @@ def propose_verdicts() -> ProposalList:
         raise refuse(503, f"{error}.") from None
 
 
-@resource.operation("DELETE", "/v1/verdicts/<verdict>", answer=Verdict, problems=(403,))
+@resource.operation("DELETE", "/v1/verdicts/<verdict>", scope="operate", answer=Verdict)
 def withdraw_verdict(verdict: str) -> Verdict:
     """Withdraw a verdict; scores made from then on do not know it, and the next refresh learns without it."""
     found = state().home.feedback.withdraw(Verdict, verdict)

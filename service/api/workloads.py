@@ -12,14 +12,14 @@ from service.state import state
 resource = Resource("workloads")
 
 
-@resource.operation("GET", "/v1/workloads", answer=WorkloadList, query=WorkloadQuery, problems=(422,))
+@resource.operation("GET", "/v1/workloads", scope="read", answer=WorkloadList, query=WorkloadQuery, problems=(422,))
 def list_workloads() -> WorkloadList:
     """List the workloads that have stored scores, the strangest first."""
     rows = state().home.store.workloads(since=utc(read_query(WorkloadQuery).since))
     return WorkloadList(workloads=msgspec.convert(rows, list[WorkloadSummary]))
 
 
-@resource.operation("GET", "/v1/workloads/<path:workload>/baseline", answer=Baseline, problems=(503,))
+@resource.operation("GET", "/v1/workloads/<path:workload>/baseline", scope="read", answer=Baseline, problems=(503,))
 def get_baseline(workload: str) -> Baseline:
     """Tell what is normal for a workload, as the model in use learnt it.
 
@@ -34,7 +34,7 @@ def get_baseline(workload: str) -> Baseline:
     return Baseline(workload=workload, model=detector.version, baseline=baseline)
 
 
-@resource.operation("GET", "/v1/features", answer=FeatureList)
+@resource.operation("GET", "/v1/features", scope="read", answer=FeatureList)
 def list_features() -> FeatureList:
     """List the features that a window may carry."""
     found = [

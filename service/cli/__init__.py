@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "Say why a window is strange.",
     "outputs": "List and test outputs, deliver what is due, and see what did not arrive.",
     "serve": "Serve the API and the dashboard.",
+    "keys": "Create, revoke and list API keys.",
     "database": "Show, migrate, back up and restore the database.",
     "models": "List, show, promote and roll back models.",
     "validate": "Measure what is caught, and at what noise.",

@@ -1,4 +1,4 @@
-"""`wharfinger serve`: API and dashboard on a loopback address."""
+"""`wharfinger serve`: API and dashboard."""
 
 import click
 
@@ -16,7 +16,8 @@ from service.serving import serve
 def command(invocation: Invocation, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the API and the dashboard.
 
-    Newly promoted models are taken up without a restart, and messages to outputs are delivered. Ctrl-C or TERM ends it.
+    Beyond loopback it listens only if there are keys, or an identity provider. Newly promoted models are taken up
+    without a restart, and messages to outputs are delivered. Ctrl-C or TERM ends it.
     """
     settings = settings_of(invocation)
     configured(settings.outputs)  # a mistake is one line here, and a trace in each worker later

@@ -1,5 +1,6 @@
 """Pages for people: what is strange, and why. Rendered here, without scripts, so that they work offline."""
 
-from service.dashboard.pages import blueprint
+from service.dashboard.login import blueprint as login
+from service.dashboard.pages import blueprint as dashboard
 
-__all__ = ["blueprint"]
+__all__ = ["dashboard", "login"]

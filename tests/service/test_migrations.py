@@ -86,6 +86,23 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "answers": {"key": "k", "digest": b"d", "body": b"{}", "given": 1_789_344_600_000_000},
     },
+    "0004": {
+        "api_keys": {
+            "prefix": "0123456789ab",
+            "name": "ci",
+            "digest": bytes(32),
+            "scopes": "score read",
+            "created": 1_789_344_000_000_000,
+        },
+        "audit": {
+            "at": 1_789_344_000_000_000,
+            "who": "key:0123456789ab",
+            "origin": "127.0.0.1",
+            "operation": "announce_change",
+            "target": "change-1",
+            "outcome": 200,
+        },
+    },
 }
 
 

@@ -6,16 +6,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.serving import require_free, require_loopback
-from service.settings import SettingsError
+from service.serving import is_loopback, require_certificate, require_free, require_keys
+from service.settings import Settings, SettingsError
+from service.wiring import open_home
 
 ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime(2026, 9, 14, tzinfo=UTC)
 PROGRAM = """
 import os, sys
 from service.serving import serve
@@ -120,16 +123,36 @@ def test_a_request_in_flight_is_finished(served: Served) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])  # noqa: S104 -- must be refused
-def test_only_loopback_is_listened_on(host: str) -> None:
-    """Without keys of its own the service refuses addresses that others reach, and says what to do."""
-    with pytest.raises(SettingsError, match="reverse proxy"):
-        require_loopback(host)
+def test_without_keys_only_loopback_is_listened_on(settings_at: Callable[..., Settings], host: str) -> None:
+    """Addresses that others reach are refused in one line that says what to do, until there is a key that opens."""
+    settings = settings_at()
+    assert not is_loopback(host)
+    with pytest.raises(SettingsError, match="wharfinger keys create") as caught:
+        require_keys(settings, host)
+    assert "\n" not in str(caught.value)
+    home = open_home(settings)
+    home.keys.create("old", ["read"], now=NOW, expires=NOW + timedelta(days=1))
+    with pytest.raises(SettingsError):
+        require_keys(settings, host)
+
+    home.keys.create("new", ["read"], now=NOW)
+
+    require_keys(settings, host)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_loopback_is_accepted(host: str) -> None:
-    """Every loopback address is fine."""
-    require_loopback(host)
+def test_loopback_is_known(host: str) -> None:
+    """Every loopback address is reached by this machine alone."""
+    assert is_loopback(host)
+
+
+def test_a_certificate_needs_its_key(settings_at: Callable[..., Settings], tmp_path: Path) -> None:
+    """A certificate without key, or files that are none, are one line before anything listens."""
+    with pytest.raises(SettingsError, match="belong together"):
+        require_certificate(settings_at(tls_certificate="x.pem"))
+    (tmp_path / "x.pem").write_text("none")
+    with pytest.raises(SettingsError, match="cannot serve with"):
+        require_certificate(settings_at(tls_certificate=str(tmp_path / "x.pem"), tls_key=str(tmp_path / "x.pem")))
 
 
 def test_a_port_in_use_is_told() -> None:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from models.errors import ArtefactError
+from service.private_files import PrivateFileError
 from service.settings import Settings
 from service.wiring import HomeError, champion, open_home, signing_key, trusted_keys
 
@@ -40,7 +41,7 @@ def test_a_key_open_to_others_is_refused(tmp_path: Path) -> None:
     """A key that others can read is an error that says what to run."""
     signing_key(tmp_path)
     (tmp_path / "signing.key").chmod(0o640)
-    with pytest.raises(HomeError, match="chmod 600"):
+    with pytest.raises(PrivateFileError, match="chmod 600"):
         signing_key(tmp_path)
 
 

@@ -1,0 +1,59 @@
+"""The record of who changed what: one row for every changing call, and never what was in it."""
+
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from service.database import Database
+from service.tables import audit_table, from_micros, micros
+
+LONGEST = 512
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, rename={"origin": "from"}):
+    """A changing call.
+
+    `who` is a caller's name (`key:` and a prefix, `oidc:` and a subject, `anyone`), `from` the address that it came
+    from, `operation` and `target` what was to be done and to what, `outcome` the HTTP status of the answer.
+    """
+
+    at: datetime
+    who: str
+    origin: str
+    operation: str
+    target: str
+    outcome: int
+    id: int = 0
+
+
+class AuditLog:
+    """Records in the database; none is ever changed.
+
+    Parameters
+    ----------
+    database
+        Up to date.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, record: AuditRecord) -> None:
+        """Keep a record; texts longer than 512 characters are cut."""
+        row = {
+            "at": micros(record.at),
+            "outcome": record.outcome,
+            **{name: getattr(record, name)[:LONGEST] for name in ("who", "origin", "operation", "target")},
+        }
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(audit_table), row)
+
+    def records(self, *, limit: int, before: int | None = None) -> list[AuditRecord]:
+        """List records, the newest first; with `before`, those older than the one of that id."""
+        ordered = sa.select(audit_table).order_by(audit_table.c.id.desc()).limit(limit)
+        if before is not None:
+            ordered = ordered.where(audit_table.c.id < before)
+        with self._database.reading() as connection:
+            rows = connection.execute(ordered).mappings().all()
+        return [AuditRecord(**{**row, "at": from_micros(row["at"])}) for row in rows]
