@@ -81,7 +81,7 @@ def expect(baseline: Baseline) -> Novelty:
     )
     sums = [*(f"novel{s}" for s in LEVELS), *(f"items{s}" for s in LEVELS), "later"]
     fleet = (
-        met.group_by("feature")
+        met.group_by("feature", maintain_order=True)  # sums of floats: in the same order each time
         .agg(pl.col(sums).sum())
         .sort("feature")
         .with_columns(
@@ -89,9 +89,8 @@ def expect(baseline: Baseline) -> Novelty:
             *(company(s, pl.lit(0.5)).alias(f"q{s}") for s in LEVELS),
         )
     )
-    cohorts = shrunk(
-        met.group_by("cohort", "feature").agg(pl.col(sums).sum()).sort("cohort", "feature"), fleet, ["feature"]
-    )
+    members = met.group_by("cohort", "feature", maintain_order=True).agg(pl.col(sums).sum())
+    cohorts = shrunk(members.sort("cohort", "feature"), fleet, ["feature"])
     rates = shrunk(met, cohorts, ["cohort", "feature"])
     counts = items.group_by(KEYS).agg(pl.len().alias("items"))
     known = [f"{name}{s}" for name in "pq" for s in LEVELS]
