@@ -4,19 +4,23 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 import structlog
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
+from service.access.callers import SCOPES, Scope
 from service.app import create_app
 from service.database import Database, connect
 from service.jobs.ingest import ingest
@@ -154,6 +158,31 @@ def client(app: Flask) -> FlaskClient:
 def empty(settings_at: Callable[..., Settings]) -> FlaskClient:
     """A client of a home in which nothing happened yet."""
     return create_app(settings_at()).test_client()
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """An application over a copy of the fleet's home, with a key for each scope that has this scope alone."""
+
+    app: Flask
+    home: Home
+    keys: dict[Scope, str]
+
+    def ask(self, method: str, path: str, scope: Scope | None = None, **parts: Any) -> TestResponse:
+        """Ask with the key of a scope, or with none."""
+        headers = {"Authorization": f"Bearer {self.keys[scope]}"} if scope else {}
+        return self.app.test_client().open(path, method=method, headers=headers | parts.pop("headers", {}), **parts)
+
+
+@pytest.fixture(scope="module")
+def guarded(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Guarded:
+    """A fleet that asks for keys; a module's tests share it."""
+    folder = tmp_path_factory.mktemp("guarded") / "home"
+    shutil.copytree(fleet.settings.home, folder)
+    app = create_app(Settings.load(folder, {"WHARFINGER_MODEL_POLL_SECONDS": "0"}))
+    home = app.extensions["wharfinger"].home
+    keys = {scope: home.keys.create(scope, [scope], now=datetime.now(UTC))[1] for scope in SCOPES}
+    return Guarded(app, home, keys)
 
 
 @pytest.fixture(scope="session")
