@@ -15,8 +15,10 @@ import structlog
 from gunicorn.app.base import BaseApplication
 
 from service.access.gate import provider_of
+from service.access.redaction import redact_line
 from service.settings import Settings, SettingsError
 from service.wiring import open_home
+from service.workers import PatientWorker
 
 GRACE_SECONDS = 20
 
@@ -30,7 +32,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         self._options = {
             "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": workers,
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "threads": settings.web_threads,
             "preload_app": True,
             "graceful_timeout": GRACE_SECONDS,
@@ -184,6 +186,7 @@ def configure_logs(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
+            redact_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
@@ -201,6 +204,7 @@ def log_config(level: str) -> dict[str, Any]:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
+            redact_line,
         ],
     }
     handler = {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
