@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from service.access.redaction import redact_line
+
 
 def configure_logs(level: str) -> None:
     """Write structlog's lines as JSON to standard error."""
@@ -15,6 +17,7 @@ def configure_logs(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
+            redact_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
@@ -32,6 +35,7 @@ def log_config(level: str) -> dict[str, Any]:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
+            redact_line,
         ],
     }
     handler = {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}

@@ -19,6 +19,7 @@ from service.access.gate import provider_of
 from service.logs import configure_logs, log_config
 from service.settings import Settings, SettingsError
 from service.wiring import open_home
+from service.workers import PatientWorker
 
 GRACE_SECONDS = 20
 _RESTART_SECONDS = 2.0
@@ -33,7 +34,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         self._options = {
             "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": workers,
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "threads": settings.web_threads,
             "preload_app": True,
             "graceful_timeout": GRACE_SECONDS,

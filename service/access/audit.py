@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 
+from service.access.redaction import redact
 from service.database import Database
 from service.tables import audit_table, from_micros, micros
 
@@ -40,11 +41,11 @@ class AuditLog:
         self._database = database
 
     def add(self, record: AuditRecord) -> None:
-        """Keep a record; texts longer than 512 characters are cut."""
+        """Keep a record, without keys that stand in an address; texts longer than 512 characters are cut."""
         row = {
             "at": micros(record.at),
             "outcome": record.outcome,
-            **{name: getattr(record, name)[:LONGEST] for name in ("who", "origin", "operation", "target")},
+            **{name: redact(getattr(record, name))[:LONGEST] for name in ("who", "origin", "operation", "target")},
         }
         with self._database.writing() as connection:
             connection.execute(sa.insert(audit_table), row)

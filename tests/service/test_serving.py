@@ -1,10 +1,7 @@
 import http.client
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,54 +13,9 @@ import pytest
 from service.serving import is_loopback, require_certificate, require_free, require_keys
 from service.settings import Settings, SettingsError
 from service.wiring import open_home
+from tests.served import Served
 
-ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 9, 14, tzinfo=UTC)
-PROGRAM = """
-import os, sys
-from service.serving import serve
-from service.settings import Settings
-serve(Settings.load(None, os.environ), "127.0.0.1", int(sys.argv[1]), 2)
-"""
-
-
-class Served:
-    """A server in a process of its own, with two workers."""
-
-    def __init__(self, home: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "WHARFINGER_HOME": str(home)}
-        environ["WHARFINGER_MODEL_POLL_SECONDS"] = "0"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(self.port)], env=environ, stderr=subprocess.PIPE, text=True
-        )
-
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            raw = None if body is None else json.dumps(body)
-            connection.request(method, path, raw, {"Content-Type": "application/json"} if raw else {})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def wait(self, path: str) -> None:
-        for _ in range(300):
-            try:
-                self.ask("GET", path)
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-        raise TimeoutError(self.process.poll())
-
-    def stop(self) -> tuple[int, list[dict[str, Any]]]:
-        self.process.send_signal(signal.SIGTERM)
-        _, log = self.process.communicate(timeout=30)
-        return self.process.returncode, [json.loads(line) for line in log.splitlines()]
 
 
 @pytest.fixture
@@ -73,8 +25,7 @@ def served(fleet: Any) -> Iterator[Served]:
         server.wait("/healthz")
         yield server
     finally:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 @pytest.mark.slow

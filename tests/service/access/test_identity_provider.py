@@ -151,13 +151,12 @@ def test_the_public_key_is_no_secret(issuer: Issuer) -> None:
         issuer.provider().caller(signed_with_the_public_key(issuer.token()))
 
 
-@pytest.mark.parametrize(
-    "change", [lambda t: t[:-4] + "AAAA", lambda t: t.replace(".", "", 1), lambda _: "", lambda _: "a.b.c"]
-)
-def test_a_damaged_token_is_refused(issuer: Issuer, change: Any) -> None:
+def test_a_damaged_token_is_refused(issuer: Issuer) -> None:
     """A token that was changed, or is none, is refused."""
-    with pytest.raises(RefusedError):
-        issuer.provider().caller(change(issuer.token()))
+    token, provider = issuer.token(), issuer.provider()
+    for shown in (token[:-4] + "AAAA", token.replace(".", "", 1), "", "a.b.c"):
+        with pytest.raises(RefusedError):
+            provider.caller(shown)
 
 
 def test_an_issuer_that_is_gone_is_told_and_left_alone(issuer: Issuer) -> None:
