@@ -130,3 +130,20 @@ def test_every_decision_is_numbered_once() -> None:
     for page in pages:
         assert {"Context", "Decision", "Consequences"} <= sections(page).keys()
         assert "Status: " in page.read_text()
+
+
+def test_every_threat_names_tests_that_there_are() -> None:
+    """What docs/security.md claims is shown by tests, which it names; each row of the table names one."""
+    rows = re.findall(
+        r"^\| .* \| [STRIDE, ]+ \| .* \| (.*) \|$", (DOCS / "security.md").read_text(), flags=re.MULTILINE
+    )
+    named = [re.findall(r"`(test_\w+)`", row) for row in rows]
+    tests = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), flags=re.MULTILINE)
+    }
+
+    assert len(rows) > 20
+    assert all(named)
+    assert not {name for names in named for name in names} - tests

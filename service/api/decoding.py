@@ -49,6 +49,9 @@ def _received() -> bytes:
     if encoding not in ("identity", "gzip"):
         raise refuse(415, f"Send the body as it is or with gzip, not {encoding}.")
     raw = request.get_data(cache=False)
+    if request.content_length is None and len(raw) == request.max_content_length:
+        # of a body that comes in chunks no more is read than the limit, and nobody says that there was more
+        raise refuse(413, f"The body has {len(raw)} bytes or more; send less at a time.")
     if encoding == "identity":
         return raw
     sent, inflated = request.max_content_length, current_app.config["MAX_INFLATED_LENGTH"]

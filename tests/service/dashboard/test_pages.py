@@ -32,7 +32,14 @@ class Page(HTMLParser):
             self.forbidden.append(tag)
 
 
-PAGES = ["/", "/?severity=high&order=time&hours=6", "/workloads/docker:shop/api", "/docs", "/?workload=docker:shop/db"]
+PAGES = [
+    "/",
+    "/?severity=high&order=time&hours=6",
+    "/workloads/docker:shop/api",
+    "/docs",
+    "/?workload=docker:shop/db",
+    "/login",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)
