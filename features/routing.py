@@ -19,7 +19,6 @@ from features.zeek_tsv import ZeekTable
 
 _DEEPEST_ENVELOPE = 4
 _SHOWN_NAMES = 8
-_NOTHING = frame([]).with_columns(line=pl.lit(None, pl.Int64))
 
 
 class IngestError(Exception):
@@ -95,7 +94,9 @@ class Router:
         for told in self.runs.release():
             self._take_told(told)
         rows = [frame(self._rows).with_columns(pl.Series("line", self._lines, pl.Int64))] if self._rows else []
-        events, rejects = pl.concat([*rows, *self._frames] or [_NOTHING]), self._rejects
+        # not made when the module is loaded: polars' threads, once started, do not survive a web server's fork
+        nothing = frame([]).with_columns(line=pl.lit(None, pl.Int64))
+        events, rejects = pl.concat([nothing, *rows, *self._frames]), self._rejects
         self._rows, self._lines, self._frames, self._rejects = [], [], [], []
         if not events["line"].is_sorted():
             events = events.sort("line", maintain_order=True)
