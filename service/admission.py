@@ -22,7 +22,7 @@ _log = structlog.get_logger("wharfinger.access")
 FORM_TOKEN = "X-Form-Token"  # noqa: S105 -- the name of a header
 _PUBLIC = ("dashboard.static", "login.show", "login.enter")  # nobody could log in otherwise
 _PAGES = ("dashboard", "documentation")
-_LOGGING = ("login.enter", "login.leave")
+_SESSIONS = ("login.enter", "login.leave")
 
 
 class Admission:
@@ -80,7 +80,7 @@ class Admission:
         """Keep a record of a changing call whose caller is known, refused ones included."""
         caller: Caller | None = g.get("caller")
         declared = self._operations.get(request.endpoint or "")
-        audited = declared.audited if declared else request.endpoint in _LOGGING and request.method == "POST"
+        audited = declared.audited if declared else request.endpoint in _SESSIONS and request.method == "POST"
         if caller is None or not audited or response.status_code == 429:  # noqa: PLR2004 -- an HTTP status
             return response
         record = AuditRecord(
@@ -107,7 +107,7 @@ class Admission:
             raise refuse(403, "The request comes from another web site.")
 
     def _scope(self, endpoint: str | None) -> Scope | None:
-        if endpoint is None or endpoint in _LOGGING:  # there is no such thing, or anybody may
+        if endpoint is None or endpoint in _SESSIONS:  # there is no such thing, or anybody may
             return None
         if endpoint in self._operations:
             return self._operations[endpoint].scope

@@ -19,6 +19,6 @@ def redact(text: str) -> str:
     return _TOKEN.sub("...", PATTERN.sub(r"wf_\1_...", text))
 
 
-def redact_line(_: object, __: str, line: Any) -> str:  # noqa: ANN401 -- as structlog calls it
+def redact_line(_: object, __: str, line: Any) -> str:  # noqa: ANN401 -- structlog hands on what the last one gave
     """Redact a rendered line, as structlog's last processor."""
     return redact(line)

@@ -18,7 +18,12 @@ def from_json(raw: bytes) -> Iterator[Record | Malformed]:
     try:
         whole = msgspec.json.decode(raw)
     except _UNREADABLE:
-        yield from _documents(raw)
+        nothing = True
+        for outcome in _documents(raw):
+            nothing = False
+            yield outcome
+        if nothing:
+            yield Malformed("there is no JSON in it", raw[:200].decode(errors="replace"))
     else:
         yield from (_object(element) for element in (whole if isinstance(whole, list) else [whole]))
 
