@@ -27,7 +27,7 @@ def digests(home: Path) -> dict[str, str]:
 @pytest.fixture
 def home(estate: Estate, tmp_path: Path) -> Path:
     """A home with the estate's lake and no windows."""
-    shutil.copytree(estate.lake.root, tmp_path / "home" / "lake")
+    shutil.copytree(estate.lake.store.root, tmp_path / "home" / "lake")
     return tmp_path / "home"
 
 
@@ -35,7 +35,7 @@ def home(estate: Estate, tmp_path: Path) -> Path:
 def undisturbed(estate: Estate, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What one process makes when nothing happens to it."""
     home = tmp_path_factory.mktemp("undisturbed")
-    shutil.copytree(estate.lake.root, home / "lake")
+    shutil.copytree(estate.lake.store.root, home / "lake")
     ends(run(home, EVENTS, "threads"))
     return digests(home)
 

@@ -57,7 +57,7 @@ def test_buckets_make_no_difference(
     """One bucket or many: values, items and facts are those of the extraction within one process."""
     monkeypatch.setattr(holdings, "EVENTS", events)
     monkeypatch.setattr(holdings, "SLICE_BYTES", 100 * events)
-    home = home_of(tmp_path, estate.lake.root)
+    home = home_of(tmp_path, estate.lake.store.root)
     until = closed_until(estate.lake)
     assert until is not None
 
@@ -74,7 +74,7 @@ def test_buckets_make_no_difference(
 
 def test_a_second_run_does_nothing_and_late_events_redo_the_days_they_touch(estate: Estate, tmp_path: Path) -> None:
     """Files stay as they are while their inputs do; an event of a day redoes it, and the day that looks back on it."""
-    home = home_of(tmp_path, estate.lake.root)
+    home = home_of(tmp_path, estate.lake.store.root)
     extract_windows(home)
     first = files(home)
     extract_windows(home)
@@ -109,7 +109,7 @@ def test_a_new_day_leaves_the_old_ones(estate: Estate, tmp_path: Path) -> None:
 
 def test_a_day_whose_events_are_kept_no_longer_stands(estate: Estate, tmp_path: Path) -> None:
     """When the lake lets go of traffic, the windows made of it stay, and with them what looked back on it."""
-    home = home_of(tmp_path, estate.lake.root)
+    home = home_of(tmp_path, estate.lake.store.root)
     until = closed_until(home.lake)
     assert until is not None
     whole = extract_windows(home).read(START, until)
@@ -120,7 +120,7 @@ def test_a_day_whose_events_are_kept_no_longer_stands(estate: Estate, tmp_path: 
 
 def test_days_beyond_the_history_are_removed(estate: Estate, tmp_path: Path) -> None:
     """The store holds the history and no more; what is asked for is there all the same."""
-    shutil.copytree(estate.lake.root, tmp_path / "lake")
+    shutil.copytree(estate.lake.store.root, tmp_path / "lake")
     home = open_home(Settings.load(tmp_path, {"WHARFINGER_EXECUTOR": "threads", "WHARFINGER_HISTORY_DAYS": "1"}))
 
     assert extract_windows(home).days() == [date(2026, 9, 7), date(2026, 9, 8), date(2026, 9, 9)]
