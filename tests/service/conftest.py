@@ -4,7 +4,6 @@ import json
 import os
 import random
 import resource
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from service.jobs.score import score
 from service.settings import Settings
 from service.wiring import Home, open_home
 from tests import postgresql
+from tests.homes import copy_home
 
 GIVEN = os.environ.pop("DATABASE_URL", "")  # so that no test uses what is meant for making databases on
 START = datetime(2026, 9, 10, tzinfo=UTC)
@@ -178,7 +178,7 @@ class Guarded:
 def guarded(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Guarded:
     """A fleet that asks for keys; a module's tests share it."""
     folder = tmp_path_factory.mktemp("guarded") / "home"
-    shutil.copytree(fleet.settings.home, folder)
+    copy_home(fleet.settings.home, folder)
     app = create_app(Settings.load(folder, {"WHARFINGER_MODEL_POLL_SECONDS": "0"}))
     home = app.extensions["wharfinger"].home
     keys = {scope: home.keys.create(scope, [scope], now=datetime.now(UTC))[1] for scope in SCOPES}

@@ -2,7 +2,6 @@
 
 import gzip
 import re
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from service.app import create_app
 from service.settings import Settings
+from tests.homes import copy_home
 
 
 def logged_in(guarded: Any, scope: str, **headers: str) -> tuple[Any, str]:
@@ -182,7 +182,7 @@ def test_no_other_site_logs_a_browser_in_or_out(guarded: Any, headers: dict[str,
 def test_who_asks_too_often_waits(fleet: Any, tmp_path: Any) -> None:
     """Each key has its own bucket; guessing keys empties that of the address. The answer says when to come back."""
     home = tmp_path / "home"
-    shutil.copytree(fleet.settings.home, home)
+    copy_home(fleet.settings.home, home)
     slow = {"WHARFINGER_REQUESTS_PER_SECOND": "0.01", "WHARFINGER_REQUEST_BURST": "3"}
     app = create_app(Settings.load(home, slow))
     keys = app.extensions["wharfinger"].home.keys

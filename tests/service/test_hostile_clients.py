@@ -3,7 +3,6 @@
 import contextlib
 import json
 import select
-import shutil
 import socket
 import ssl
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.settings import Settings
 from service.wiring import open_home
+from tests.homes import copy_home
 from tests.served import Served
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ class Closed(Served):
     """A server with a key for reading and scoring."""
 
     def __init__(self, fleet: Any, folder: Path, **settings: str) -> None:
-        shutil.copytree(fleet.settings.home, folder / "home")
+        copy_home(fleet.settings.home, folder / "home")
         home = open_home(Settings.load(folder / "home", {}))
         self.store = home.keys
         self.key, self.shown = self.store.create("reader", ["read", "score"], now=datetime.now(UTC))

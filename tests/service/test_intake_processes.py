@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import random
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from service.leading import LEASE
 from service.leases import Lease
 from service.settings import Settings
 from service.wiring import Home, open_home
+from tests.homes import copy_home
 from tests.service.conftest import END, SPLIT, telemetry
 from tests.service.intake import Server
 
@@ -56,7 +56,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(learnt: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Score]:
     """The scores of all that is sent, ingested from one file and scored once."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    shutil.copytree(learnt, folder / "home")
+    copy_home(learnt, folder / "home")
     (folder / "rest.ndjson").write_text("\n".join(map(json.dumps, SENT)) + "\n")
     home = open_home(Settings.load(folder / "home", {}))
     ingest(home, [folder / "rest.ndjson"])
@@ -65,7 +65,7 @@ def undisturbed(learnt: Path, tmp_path_factory: pytest.TempPathFactory) -> list[
 
 @pytest.fixture
 def home(learnt: Path, tmp_path: Path) -> Home:
-    shutil.copytree(learnt, tmp_path / "home")
+    copy_home(learnt, tmp_path / "home")
     return open_home(Settings.load(tmp_path / "home", {}))
 
 

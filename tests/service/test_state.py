@@ -1,15 +1,15 @@
-import shutil
 from collections.abc import Callable
 from typing import Any
 
 from service.settings import Settings
 from service.state import ModelWatch
 from service.wiring import Home, open_home
+from tests.homes import copy_home
 
 
 def a_home(settings: Settings, fleet: Any) -> Home:
     """Copy the fleet's home without its champion."""
-    shutil.copytree(fleet.settings.home, settings.home)
+    copy_home(fleet.settings.home, settings.home)
     (settings.home / "models/champion.json").unlink()
     return open_home(settings)
 

@@ -1,6 +1,5 @@
 import json
 import multiprocessing
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Event
@@ -17,6 +16,7 @@ from service.jobs.refresh import refresh
 from service.jobs.score import score, score_records
 from service.settings import Settings
 from service.wiring import Home, champion, open_home
+from tests.homes import copy_home
 from tests.service.conftest import SPLIT
 
 REPORT = {"workloads": 9, "held_out_windows": 900, "injected_found": 0.8}
@@ -126,7 +126,7 @@ def test_scores_are_stored(fleet: Fleet) -> None:
 
 def test_scores_are_kept_for_as_long_as_the_settings_say(fleet: Fleet, tmp_path: Path) -> None:
     """Older scores are given but not stored, those stored before go, and a refresh lets go of them too."""
-    shutil.copytree(fleet.settings.home, tmp_path / "home")
+    copy_home(fleet.settings.home, tmp_path / "home")
     everything = open_home(Settings.load(tmp_path / "home", {}))
     score(everything)
     brief = open_home(Settings.load(tmp_path / "home", {"WHARFINGER_KEEP_SCORES_DAYS": "1"}))
@@ -183,7 +183,7 @@ def test_a_champion_that_cannot_serve_does_not_keep_a_refresh_from_making_one(
     tmp_path: Path, fleet: Fleet, damage: str
 ) -> None:
     """After an upgrade, or when its files were changed, the old champion is refused and a refresh replaces it."""
-    shutil.copytree(fleet.settings.home, tmp_path / "home")
+    copy_home(fleet.settings.home, tmp_path / "home")
     home = open_home(Settings.load(tmp_path / "home", {}))
     old = home.registry.load(fleet.version)
     if damage == "made for other features":
