@@ -6,7 +6,6 @@ from functools import cache
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import bdtrc, betaincinv
 
 from features.windows import KEY, TRAILING, window_start
 
@@ -155,6 +154,8 @@ def _chance(gaps: int) -> Floats:
     exceed it by is exponential again, so the j-th is within a ratio r of it if at least j - i of n - i lie below
     (r - 1) x: a binomial tail, averaged over x.
     """
+    from scipy.special import bdtrc, betaincinv  # noqa: PLC0415 -- heavy, and no web worker needs it to begin
+
     low, high = _quartiles(gaps)
     middles = (np.arange(_NODES) + 0.5) / _NODES
     smallest = -np.log1p(-betaincinv(low, gaps - low + 1, middles))

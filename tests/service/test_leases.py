@@ -47,7 +47,8 @@ def test_many_that_come_together_take_it_once(database: Database) -> None:
         with ThreadPoolExecutor(len(leases)) as threads:
             taken = list(threads.map(Lease.take, leases, [moment] * len(leases)))
         assert taken.count(True) == 1
-        leases = [one for one in leases if not one.take(moment)]
+        leases = [one for one, won in zip(leases, taken, strict=True) if not won]
+        assert not any(one.take(moment) for one in leases)  # and each has seen who holds it now
 
 
 def test_what_is_given_up_is_free_at_once(database: Database) -> None:
