@@ -1,13 +1,15 @@
 """How regular a sequence of connections is: the mark of a program that calls home."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.windows import KEY, TRAILING, window_start
+from features.events import EPOCH
+from features.windows import KEY, TRAILING, starting, window_start
 
 Floats = NDArray[np.float64]
 Micros = NDArray[np.int64]
@@ -77,13 +79,15 @@ def judge(latest: Sequence[Floats], at: Floats) -> Floats:
     return np.asarray(np.maximum(found - np.log2(TRIES), 0.0), dtype=np.float64)
 
 
-def strengths(flows: pl.DataFrame) -> pl.DataFrame:
+def strengths(flows: pl.DataFrame, since: datetime = EPOCH) -> pl.DataFrame:
     """Judge the calls of every edge at its last call in each window.
 
     Parameters
     ----------
     flows
         `features.flows.outbound`, or part of it.
+    since
+        Windows that start earlier are not judged.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def strengths(flows: pl.DataFrame) -> pl.DataFrame:
     # All edges are laid out on one line, so far apart that no day reaches from one to the next.
     step = pl.when(begins).then(_DAY + 1).otherwise(pl.col("ts").diff().dt.total_microseconds())
     calls = calls.with_columns(step.cum_sum().alias("line"), ends.alias("ends"))
-    last = calls.filter("ends")
+    last = calls.filter(pl.col("ends") & starting(since))
     bits = _strength(calls["line"].to_numpy(), last["line"].to_numpy())
     return last.select(*KEY, "edge", pl.Series("strength", bits))
 

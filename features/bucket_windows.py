@@ -9,9 +9,10 @@ import polars as pl
 from features import whole_files
 from features.answers import read_answers
 from features.attributed import ANSWERS, read_bucket
-from features.extraction import extract
+from features.extraction import assemble, extractions, images_of
 from features.partition import Bucket, bucket_of
-from features.windows import WINDOW, Windows, merge_windows
+from features.protocols import Extraction
+from features.windows import WINDOW
 
 # What the features of a window look back at: where flows went and when, what they carried, and what was looked up.
 TRAILING_COLUMNS = (
@@ -79,14 +80,15 @@ def extract_bucket(task: BucketDay) -> None:
     """Extract the windows of a bucket's workloads and write them, the file of facts last."""
     if task.paths[-1].exists():
         return
-    found = merge_windows([_of_traffic(task), _of_control(task)])
-    closed = found.between(task.since, task.until - WINDOW + timedelta.resolution)
+    control = _control(task)
+    found = [*_of_traffic(task), *extractions(control, since=task.since, until=task.own.last_control)]
+    closed = assemble(found, images_of(control)).between(task.since, task.until - WINDOW + timedelta.resolution)
     mine = bucket_of("workload", task.own.buckets) == task.index
     for name, path in zip(TABLES, task.paths, strict=True):
         whole_files.write_parquet(getattr(closed, name).filter(mine), path)
 
 
-def _of_traffic(task: BucketDay) -> Windows:
+def _of_traffic(task: BucketDay) -> list[Extraction]:
     days = [task.own] if task.before is None else [task.before, task.own]
     events = read_bucket(task.own.folder, "traffic", task.bucket, dealt=task.own.buckets)
     if task.before is not None:
@@ -98,13 +100,13 @@ def _of_traffic(task: BucketDay) -> Windows:
         events.filter(pl.col("kind") == "flow")["dst_ip"],
         heard=any(day.heard for day in days),
     )
-    return extract(events, answers=answers, until=task.own.last_traffic)
+    return extractions(events, answers=answers, since=task.since, until=task.own.last_traffic)
 
 
-def _of_control(task: BucketDay) -> Windows:
+def _control(task: BucketDay) -> pl.DataFrame:
     events = read_bucket(task.own.folder, "control", task.bucket, dealt=task.own.buckets)
     if task.before is not None:
         recent = read_bucket(task.before.folder, "control", task.bucket, dealt=task.before.buckets)
         recent = recent.filter(pl.col("ts") >= task.since - 2 * WINDOW)
         events = pl.concat([events, recent]).sort("ts", "event_id")
-    return extract(events, until=task.own.last_control)
+    return events

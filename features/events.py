@@ -1,11 +1,13 @@
 """The one normalised, columnar event that every source is turned into."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import polars as pl
 
 TIME: Final = pl.Datetime("us", "UTC")
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # no event is older
 
 KINDS: Final = (
     "pull",  # an image was pulled by an engine

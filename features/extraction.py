@@ -1,6 +1,6 @@
 """From events to the features of windows, and from a lake to them day by day within one process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 
@@ -8,26 +8,26 @@ import polars as pl
 
 from features.addresses import INTERNAL, Network
 from features.answers import Answers
-from features.events import KINDS, TIME, conform, with_missing
+from features.events import EPOCH, KINDS, TIME, conform, with_missing
 from features.flows import name_destinations
 from features.lake import Lake
 from features.leases import HEALTHCHECK, LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
-from features.protocols import extractors
+from features.protocols import Extraction, extractors, specs
 from features.rollouts import LIFE_KINDS, standing
 from features.windows import (
     FACTS_SCHEMA,
     ITEMS_SCHEMA,
     KEY,
     TRAILING,
+    VALUES_SCHEMA,
     WINDOW,
     Windows,
     floor_window,
     in_order,
-    merge_windows,
+    starting,
 )
 
 DAY = timedelta(days=1)
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 # Traffic and control are read apart, each with its own columns: together they would be mostly nulls, and nulls of text
 # take as much memory as text.
 SHARED = ("ts", "event_id", "kind", "host", "container_id", "workload", "actor", "src_ip", "dst_ip", "conn_state")
@@ -43,41 +43,63 @@ CONTROL_COLUMNS = (
 )  # fmt: skip
 
 
-def extract(events: pl.DataFrame, *, answers: Answers | None = None, until: datetime | None = None) -> Windows:
-    """Compute every feature of every window.
+def extract(
+    events: pl.DataFrame, *, answers: Answers | None = None, since: datetime = EPOCH, until: datetime | None = None
+) -> Windows:
+    """Compute every feature of windows.
 
     Parameters
     ----------
     events
         Attributed events (`features.leases.attribute`), in time order; columns left out are taken as null. Features
-        that look back see only what is given: pass the `TRAILING` hours before the first window too, and cut them
-        off with `Windows.between`.
+        that look back see only what is given: pass the `TRAILING` hours before `since` too.
     answers
         What DNS answered to the whole fleet; None: what the events say of it.
+    since
+        Windows that start earlier are left out.
     until
         How far time has come: what no longer happens is told up to then. None: up to the last of the events.
     """
+    return assemble(extractions(events, answers=answers, since=since, until=until), images_of(events))
+
+
+def extractions(
+    events: pl.DataFrame, *, answers: Answers | None = None, since: datetime = EPOCH, until: datetime | None = None
+) -> list[Extraction]:
+    """Ask each extractor of whose kinds there are events; parameters as of `extract`."""
     events = with_missing(events)
     until = events["ts"].max() if until is None else until  # type: ignore[assignment]  # a column of times
     named = name_destinations(events, Answers.of(events) if answers is None else answers)
-    found = [extractor.extract(named) for extractor in extractors().values()]
-    items = pl.concat([pl.DataFrame(schema=ITEMS_SCHEMA), *(f.items.select(ITEMS_SCHEMA.keys()) for f in found)])
+    kinds = set(events["kind"].unique())
+    found = [one.extract(named, since) for one in extractors().values() if not kinds.isdisjoint(one.kinds)]
     # What is told of a silence may lie in windows that have not come yet.
-    items = in_order(items.filter(pl.col("window_start") <= pl.lit(until, TIME)).drop_nulls())
-    met = items.select(KEY).filter(pl.struct(KEY).ne_missing(pl.struct(KEY).shift()))
-    keys = pl.concat([*(f.values.select(KEY) for f in found), met]).unique().drop_nulls().sort(KEY)
-    values = reduce(lambda left, f: left.join(f.values, on=KEY, how="left"), found, keys)
-    facts = (
-        events.filter(pl.col("workload").is_not_null() & pl.col("image_repository").is_not_null())
-        .filter(pl.col("kind").is_in(["config", "lifecycle"]))
-        .group_by("workload")
-        .agg(pl.col("image_repository").sort_by("ts", "event_id").last())
-    )
-    return Windows(
-        values.sort(KEY),
-        items,
-        facts.select(FACTS_SCHEMA.keys()).sort("workload"),
-    )
+    come = starting(since) & (pl.col("window_start") <= pl.lit(until, TIME))
+    return [Extraction(one.values.filter(starting(since)), one.items.filter(come)) for one in found]
+
+
+def assemble(found: Sequence[Extraction], facts: pl.DataFrame) -> Windows:
+    """Join what extractors found, of events of one class or of several, to windows with a column for every feature."""
+    items = [pl.DataFrame(schema=ITEMS_SCHEMA), *(one.items.select(ITEMS_SCHEMA.keys()) for one in found)]
+    met = in_order(pl.concat(items).drop_nulls())
+    tables: dict[tuple[str, ...], pl.DataFrame] = {}
+    for one in found:
+        if not one.values.is_empty():
+            columns = tuple(one.values.columns)
+            tables[columns] = pl.concat([tables[columns], one.values]) if columns in tables else one.values
+    named = [pl.DataFrame(schema=VALUES_SCHEMA), met.select(KEY), *(table.select(KEY) for table in tables.values())]
+    keys = pl.concat(named).unique().drop_nulls().sort(KEY)
+    values = reduce(lambda left, table: left.join(table, on=KEY, how="left"), tables.values(), keys)
+    numbers = [spec.name for spec in specs().values() if spec.kind != "items"]
+    missing = [pl.lit(None, pl.Float64).alias(name) for name in numbers if name not in values.columns]
+    return Windows(values.with_columns(missing).select(*KEY, *numbers).sort(KEY), met, facts)
+
+
+def images_of(events: pl.DataFrame) -> pl.DataFrame:
+    """Say which image each workload last ran: `FACTS_SCHEMA`."""
+    named = pl.col("workload").is_not_null() & pl.col("image_repository").is_not_null()
+    told = events.filter(named & pl.col("kind").is_in(LIFE_KINDS)).group_by("workload")
+    last = told.agg(pl.col("image_repository").sort_by("ts", "event_id").last())
+    return last.select(FACTS_SCHEMA.keys()).sort("workload")
 
 
 def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
@@ -86,7 +108,7 @@ def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
     Of configurations, which are most of what is read, only what leases keep is held from one day to the next.
     """
     kept = pl.col("config").list.filter(pl.element().str.starts_with(HEALTHCHECK))
-    first, last = lake.span() or (_NEVER, _NEVER)
+    first, last = lake.span() or (EPOCH, EPOCH)
     until = last + timedelta.resolution if until is None else until
     told = [conform(pl.DataFrame()).select(LEASE_COLUMNS)]
     for day in lake.days(first, until):
@@ -137,6 +159,9 @@ def extract_days(
         stood, told = standing(pl.concat([stood, life])), begin
         recent = lake.read(since=begin, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
         control = pl.concat([stood, recent])
-        found = [extract(attribute(events, leases, networks)) for events in (traffic, control)]
-        yield merge_windows(found).between(max(day, since), end - WINDOW + timedelta(microseconds=1))
+        first = max(day, since)
+        attributed = [attribute(events, leases, networks) for events in (traffic, control)]
+        found = [one for events in attributed for one in extractions(events, since=first)]
+        windows = assemble(found, images_of(attributed[1]))
+        yield windows.between(first, end - WINDOW + timedelta(microseconds=1))
         progress(min((end - since) / (until - since), 1.0) if until > since else 1.0)

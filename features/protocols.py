@@ -1,13 +1,16 @@
 """What a source and an extractor are, and how they are found."""
 
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import import_module
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import polars as pl
+
+from features.events import EPOCH
 
 Family = Literal["pulls", "network", "config", "control", "logs"]
 FAMILIES: tuple[Family, ...] = ("pulls", "network", "config", "control", "logs")
@@ -118,8 +121,19 @@ class Extractor(Protocol):
     def specs(self) -> Sequence[FeatureSpec]:
         """Features this extractor yields, in column order."""
 
-    def extract(self, events: pl.DataFrame) -> Extraction:
-        """Compute the features of every window in attributed `events`; the input is left unchanged."""
+    @property
+    def kinds(self) -> Collection[str]:
+        """Kinds of events it tells something of; where none of them is, it is not asked."""
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
+        """Compute the features of windows in attributed `events`; the input is left unchanged.
+
+        Parameters
+        ----------
+        since
+            Windows that start earlier are not asked for, and may be left out: what came before is there for features
+            that look back.
+        """
 
 
 def _members(package: str, attribute: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -12,12 +12,12 @@ import polars_hash as plh
 from numpy.typing import NDArray
 
 from features import whole_files
+from features.events import EPOCH
 from features.lake_files import File, in_slices
 from features.stores import Store
 
 COLUMNS = ("ts", "kind", "container_id", "src_ip", "dst_ip")
 Marks = NDArray[np.uint64]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _nobody() -> Marks:
@@ -70,7 +70,7 @@ def survey(store: Store, files: Sequence[File], since: datetime, until: datetime
 def save(found: Survey, path: Path) -> None:
     """Keep a survey."""
     content = BytesIO()
-    last = -1 if found.last is None else (found.last - _EPOCH) // timedelta.resolution
+    last = -1 if found.last is None else (found.last - EPOCH) // timedelta.resolution
     np.savez(content, numbers=np.array([found.rows, last, found.heard], dtype=np.int64), met=found.met)
     whole_files.replace(content.getvalue(), path)
 
@@ -79,4 +79,4 @@ def load(path: Path) -> Survey:
     """Read what `save` kept."""
     with np.load(path, allow_pickle=False) as kept:
         rows, last, heard = (int(number) for number in kept["numbers"])
-        return Survey(rows, None if last < 0 else _EPOCH + timedelta(microseconds=last), bool(heard), kept["met"])
+        return Survey(rows, None if last < 0 else EPOCH + timedelta(microseconds=last), bool(heard), kept["met"])

@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
 import polars as pl
 
 from features.events import TIME
+from features.packing import packed, places, size, unpacked
 
 WINDOW = timedelta(minutes=10)
 TRAILING = timedelta(hours=24)
 KEY = ("workload", "window_start")
 _WINDOW_MICROS = int(WINDOW.total_seconds()) * 1_000_000
-_HALF = 1 << 32  # two numbers below it share one of 64 bits
 
 VALUES_SCHEMA = {"workload": pl.String(), "window_start": TIME}
 ITEMS_SCHEMA = VALUES_SCHEMA | {"feature": pl.String(), "item": pl.String(), "count": pl.Int64()}
@@ -58,32 +57,57 @@ def window_start() -> pl.Expr:
     return pl.col("ts").dt.truncate(WINDOW).alias("window_start")
 
 
-def count_items(events: pl.DataFrame | pl.LazyFrame, feature: str, item: pl.Expr) -> pl.DataFrame:
-    """Count the items of a feature per window of events that carry `window_start`; a null item is none."""
-    return (
-        events.lazy()
-        .select(*KEY, item.alias("item"))
-        .drop_nulls()
-        .group_by(*KEY, "item")
-        .agg(pl.len().cast(pl.Int64).alias("count"))
-        .select(*KEY, pl.lit(feature).alias("feature"), "item", "count")
-        .collect(engine="streaming")
+def starting(since: datetime) -> pl.Expr:
+    """Say whether a window starts at a time or later."""
+    return pl.col("window_start") >= pl.lit(since, TIME)
+
+
+def count_items(events: pl.DataFrame, feature: str, item: pl.Expr) -> pl.DataFrame:
+    """Count the items of a feature per window of events that carry `window_start`; a null item is none.
+
+    Returns
+    -------
+    `ITEMS_SCHEMA`, in any order.
+    """
+    texts = pl.col("workload", "item").cast(pl.Categorical)
+    met = events.select(*KEY, item.alias("item")).drop_nulls().with_columns(texts)
+    numbers, first = _window_numbers(met["window_start"])
+    columns = [met["workload"].to_physical(), numbers, met["item"].to_physical()]
+    sizes = [size(column) for column in columns]
+    counted = packed(columns, sizes).sort().rle().struct.unnest()
+    workload, number, kind = unpacked(counted["value"], sizes)
+    return pl.DataFrame(
+        {
+            "workload": _text(workload),
+            "window_start": ((number + first) * _WINDOW_MICROS).cast(TIME),
+            "feature": pl.repeat(feature, len(counted), dtype=pl.String, eager=True),
+            "item": _text(kind),
+            "count": counted["len"].cast(pl.Int64),
+        }
     )
 
 
 def in_order(items: pl.DataFrame) -> pl.DataFrame:
-    """Sort items (`ITEMS_SCHEMA`, no nulls) by window, feature and item.
+    """Sort items (`ITEMS_SCHEMA`, no nulls, each once) by window, feature and item."""
+    columns = [
+        places(items["workload"]),
+        _window_numbers(items["window_start"])[0],
+        places(items["feature"]),
+        places(items["item"]),
+    ]
+    return items[packed(columns, [size(column) for column in columns]).arg_sort()]
 
-    Texts repeat, and comparing them is most of sorting: each is sorted once, and rows by the places of theirs.
-    """
-    workload, feature, item = (_places(items[name]) for name in ("workload", "feature", "item"))
-    window = items["window_start"].to_physical() // _WINDOW_MICROS
-    by_window, by_item = workload * _HALF + window, feature * _HALF + item
-    return items[np.lexsort((by_item.to_numpy(), by_window.to_numpy()))]
+
+def _window_numbers(starts: pl.Series) -> tuple[pl.Series, int]:
+    """Count windows from the first of them, and give its number since 1970."""
+    numbers = starts.to_physical() // _WINDOW_MICROS
+    first = int(numbers.min() or 0)  # type: ignore[arg-type]  # of integers
+    return numbers - first, first
 
 
-def _places(texts: pl.Series) -> pl.Series:
-    return texts.cast(pl.Enum(texts.unique().sort())).to_physical().cast(pl.Int64)
+def _text(categories: pl.Series) -> pl.Series:
+    """Give the texts that numbers of categories stand for, as long as somebody holds these."""
+    return categories.cast(pl.UInt32).cat.to(pl.Categorical).cast(pl.String)
 
 
 def floor_window(moment: datetime) -> datetime:

@@ -1,13 +1,15 @@
 """How a workload is configured: what it may do to its host, and what changed since its last container."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
+from features.events import EPOCH
 from features.posture import PRIVILEGED, SAFEGUARD, carelessness, danger
 from features.protocols import Extraction, FeatureSpec
 from features.rollouts import LIFE_KINDS, agreement
-from features.windows import KEY, count_items, window_start
+from features.windows import KEY, count_items, starting, window_start
 
 _LIFE = ("ts", "event_id", "kind", "action", "container_id", "workload", "image_repository", "config")
 ROLLED_OUT = 0.3  # weight of a setting that all replicas took: seen, and below an alert alone
@@ -52,15 +54,17 @@ class Config:
         ),
     )  # fmt: skip
 
-    def extract(self, events: pl.DataFrame) -> Extraction:
-        """Compute the configuration features of every window."""
+    kinds = LIFE_KINDS
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
+        """Compute the configuration features of windows, among containers that stood before them."""
         life = pl.col("kind").is_in(LIFE_KINDS) & pl.col("workload").is_not_null()
         events = events.select(_LIFE).filter(life).with_columns(window_start())
-        tokens = _tokens(events)
+        tokens = _tokens(events.filter(starting(since)))
         dangerous = tokens.filter(pl.col("danger") >= PRIVILEGED)
         harmless = pl.col("config").str.contains(SAFEGUARD) | pl.col("config").str.starts_with("Healthcheck=")
         plain = tokens.filter((pl.col("danger") < PRIVILEGED) & ~harmless)
-        agreed = agreement(events)
+        agreed = agreement(events).filter(starting(since))
         everywhere = agreed.filter((pl.col("having") == pl.col("siblings")) & pl.col("familiar"))
         rolled_out = plain.join(everywhere, on=[*KEY, "config"], how="semi")
         values = _life(events)

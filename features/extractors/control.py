@@ -1,16 +1,18 @@
 """Who commands the containers: commands run inside, actions from outside, and requests to the orchestrator."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
 from features.addresses import mapped
 from features.commands import COMMANDS, command_profile
 from features.dangers import met
+from features.events import EPOCH
 from features.protocols import Extraction, FeatureSpec
 from features.request_danger import dangers_of
 from features.silence import lost, silences
-from features.windows import KEY, count_items, window_start
+from features.windows import KEY, count_items, starting, window_start
 
 ROUTINE = (
     "create", "start", "die", "destroy", "attach", "kill", "stop", "restart", "network_connect", "network_disconnect",
@@ -93,13 +95,17 @@ class Control:
         ),
     )  # fmt: skip
 
-    def extract(self, events: pl.DataFrame) -> Extraction:
-        """Compute the control features of every window."""
+    kinds = ("exec", "lifecycle", "audit", "flow")
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
+        """Compute the control features of windows: silence and loss are of what was there before."""
         named = pl.col("workload").is_not_null()
         flows = events.select("ts", "kind", "workload").filter(named, pl.col("kind") == "flow")
         spoken = flows.select("workload", window_start())
         events = events.select(_TOLD).filter(named, pl.col("kind").is_in(["exec", "lifecycle", "audit"]))
         events = events.with_columns(window_start())
+        life = events.filter(pl.col("kind") == "lifecycle")
+        events = events.filter(starting(since))
         runs = events.filter(
             (pl.col("kind") == "exec")
             & pl.col("command").is_not_null()
@@ -133,7 +139,7 @@ class Control:
                     count_items(requests, "control.new_source", pl.col("src_ip")),
                     count_items(requests, "control.new_tool", pl.col("user_agent").str.extract(r"^([^/ ]+)")),
                     count_items(silences(spoken), "control.silence", pl.col("item")),
-                    count_items(lost(events.filter(pl.col("kind") == "lifecycle")), "control.lost", pl.lit(LOST)),
+                    count_items(lost(life), "control.lost", pl.lit(LOST)),
                 ]
             ),
         )

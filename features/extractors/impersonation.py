@@ -1,14 +1,16 @@
 """Protocols that are not what they seem to be, and clients that a workload never was."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
 from features.addresses import mapped
+from features.events import EPOCH
 from features.flows import EXPECTED_SERVICE, outbound
 from features.http_clients import agent_profile, path_profile
 from features.protocols import Extraction, FeatureSpec
-from features.windows import KEY, count_items, window_start
+from features.windows import KEY, count_items, starting, window_start
 
 _PORT = r":\d+$"
 _SAID = (
@@ -51,11 +53,21 @@ class Impersonation:
         ),
     )  # fmt: skip
 
-    def extract(self, events: pl.DataFrame) -> Extraction:
-        """Compute what is out of place in every window; there is nothing to count, so values are keys alone."""
-        flows, said = outbound(events), _said(events)
-        windows = pl.concat([flows.lazy().select(KEY), said.lazy().select(KEY)]).unique().collect(engine="streaming")
-        return Extraction(windows, pl.concat([*_mismatched(flows), *_misnamed(events, flows, said), *_clients(said)]))
+    kinds = ("flow", "tls", "http")
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
+        """Compute what is out of place in windows; there is nothing to count, so values are keys alone."""
+        flows, said = outbound(events), _said(events).filter(starting(since))
+        recent = flows.filter(starting(since))
+        windows = pl.concat([recent.select(KEY), said.select(KEY)]).unique()
+        borrowed = pl.concat_str("said", pl.lit(" at "), "dst_ip")
+        items = [
+            *_mismatched(recent),
+            *_misnamed(flows, said),
+            count_items(_borrowed(events, recent), "network.borrowed_name", borrowed),
+            *_clients(said),
+        ]
+        return Extraction(windows, pl.concat(items))
 
 
 def _said(events: pl.DataFrame) -> pl.DataFrame:
@@ -79,7 +91,7 @@ def _mismatched(flows: pl.DataFrame) -> list[pl.DataFrame]:
     return [count_items(mismatch, "network.impersonation", what)]
 
 
-def _misnamed(events: pl.DataFrame, flows: pl.DataFrame, said: pl.DataFrame) -> list[pl.DataFrame]:
+def _misnamed(flows: pl.DataFrame, said: pl.DataFrame) -> list[pl.DataFrame]:
     own = ["workload", "uid"]
     destination = flows.select(*own, "destination", "external").join(said, on=own, how="semi")
     destination = destination.unique(own, keep="first", maintain_order=True)
@@ -95,7 +107,6 @@ def _misnamed(events: pl.DataFrame, flows: pl.DataFrame, said: pl.DataFrame) -> 
     return [
         count_items(tls, "network.bare_tls", pl.concat_str(fault, "destination")),
         count_items(numbered, "network.bare_address", pl.col("dst_ip")),
-        count_items(_borrowed(events, flows), "network.borrowed_name", pl.concat_str("said", pl.lit(" at "), "dst_ip")),
     ]
 
 

@@ -1,13 +1,15 @@
 """What a workload asks of DNS."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
 from features import trailing
+from features.events import EPOCH
 from features.flows import domains
 from features.protocols import Extraction, FeatureSpec
-from features.windows import KEY, count_items, window_start
+from features.windows import KEY, count_items, starting, window_start
 
 
 class Lookups:
@@ -45,14 +47,17 @@ class Lookups:
         ),
     )  # fmt: skip
 
-    def extract(self, events: pl.DataFrame) -> Extraction:
-        """Compute the DNS features of every window."""
+    kinds = ("dns",)
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
+        """Compute the DNS features of windows: names under one domain are counted over a day too."""
         queries = _queries(events)
+        recent = queries.filter(starting(since))
         items = [
-            count_items(queries, "network.query_type", pl.col("qtype")),
-            count_items(queries, "network.new_name", pl.col("domain")),
+            count_items(recent, "network.query_type", pl.col("qtype")),
+            count_items(recent, "network.new_name", pl.col("domain")),
         ]
-        return Extraction(_counts(queries).join(_under_one_domain(queries), on=KEY, how="left"), pl.concat(items))
+        return Extraction(_counts(recent).join(_under_one_domain(queries), on=KEY, how="left"), pl.concat(items))
 
 
 def _queries(events: pl.DataFrame) -> pl.DataFrame:

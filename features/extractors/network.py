@@ -1,16 +1,18 @@
 """Where a workload talks to, how much, and how regularly."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
 from features import trailing
 from features.addresses import is_group
 from features.beacons import strengths
+from features.events import EPOCH
 from features.flows import inbound, outbound
 from features.leases import FAILED
 from features.protocols import Extraction, FeatureSpec
-from features.windows import KEY, count_items
+from features.windows import KEY, count_items, starting
 
 BEACON = 10.0  # bits against chance from which calls to the outside are a beacon
 INTERNAL_BEACON = 20.0  # the same inside, where schedules and health checks are many
@@ -85,12 +87,15 @@ class Network:
         ),
     )  # fmt: skip
 
-    def extract(self, events: pl.DataFrame) -> Extraction:
-        """Compute the network features of every window."""
-        flows, arrivals = outbound(events), inbound(events)
-        values = _volume(flows).join(_served(arrivals), on=KEY, how="full", coalesce=True)
-        items = [*_destinations(flows), count_items(arrivals, "network.new_client", pl.col("client"))]
-        return Extraction(values, pl.concat([*items, *_beacons(flows), _drips(flows)]))
+    kinds = ("flow",)
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
+        """Compute the network features of windows: beacons and drips look back over a day."""
+        flows, arrivals = outbound(events), inbound(events).filter(starting(since))
+        recent = flows.filter(starting(since))
+        values = _volume(recent).join(_served(arrivals), on=KEY, how="full", coalesce=True)
+        items = [*_destinations(recent), count_items(arrivals, "network.new_client", pl.col("client"))]
+        return Extraction(values, pl.concat([*items, *_beacons(flows, since), _drips(flows)]))
 
 
 def _size(name: str) -> pl.Expr:
@@ -115,7 +120,7 @@ def _served(arrivals: pl.DataFrame) -> pl.DataFrame:
 
 
 def _destinations(flows: pl.DataFrame) -> list[pl.DataFrame]:
-    reached = flows.lazy().filter(~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null())
+    reached = flows.filter(~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null())
     port = pl.concat_str("dst_port", pl.lit("/"), "proto")
     return [
         count_items(flows, "network.new_destination", pl.col("destination")),
@@ -124,12 +129,13 @@ def _destinations(flows: pl.DataFrame) -> list[pl.DataFrame]:
     ]
 
 
-def _beacons(flows: pl.DataFrame) -> list[pl.DataFrame]:
+def _beacons(flows: pl.DataFrame, since: datetime) -> list[pl.DataFrame]:
     calls = flows.select("workload", "edge", "ts", "dst_ip", "external")
     inside = calls.filter(~pl.col("external"))
     groups = [address for address in inside["dst_ip"].unique() if is_group(address)]
-    outside = strengths(calls.filter("external")).filter(pl.col("strength") >= BEACON)
-    within = strengths(inside.filter(~pl.col("dst_ip").is_in(groups))).filter(pl.col("strength") >= INTERNAL_BEACON)
+    inside = inside.filter(~pl.col("dst_ip").is_in(groups))
+    outside = strengths(calls.filter("external"), since).filter(pl.col("strength") >= BEACON)
+    within = strengths(inside, since).filter(pl.col("strength") >= INTERNAL_BEACON)
     return [
         count_items(outside, "network.beacon", pl.col("edge")),
         count_items(within, "network.internal_beacon", pl.col("edge")),

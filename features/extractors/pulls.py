@@ -1,11 +1,13 @@
 """Which images a workload pulls and runs, from where, and how often."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
+from features.events import EPOCH
 from features.protocols import Extraction, FeatureSpec
-from features.windows import KEY, count_items, window_start
+from features.windows import KEY, count_items, starting, window_start
 
 _TOLD = (
     "ts", "kind", "action", "workload", "image_registry", "image_repository", "image_tag", "image_digest", "src_ip",
@@ -51,14 +53,16 @@ class Pulls:
         ),
     )  # fmt: skip
 
-    def extract(self, events: pl.DataFrame) -> Extraction:
-        """Compute the pull features of every window."""
-        events = events.select(_TOLD)
+    kinds = ("pull", "image", "lifecycle", "config")
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
+        """Compute the pull features of windows."""
+        events = events.select(_TOLD).filter(pl.col("workload").is_not_null()).with_columns(window_start())
+        events = events.filter(starting(since))
         images = events.filter(
-            pl.col("workload").is_not_null()
-            & pl.col("image_repository").is_not_null()
+            pl.col("image_repository").is_not_null()
             & (pl.col("kind").is_in(["pull", "image"]) | pl.col("action").is_in(NEEDS_PULL))
-        ).with_columns(window_start())
+        )
         used = images.filter((pl.col("kind") == "pull") | pl.col("action").is_in(NEEDS_PULL))
         named = used.filter(~pl.col("image_registry").is_null())
         full = pl.concat_str("image_registry", pl.lit("/"), "image_repository")
@@ -69,9 +73,7 @@ class Pulls:
         digest = pl.concat_str(
             full, pl.lit(":"), "image_tag", named_by, pl.col("image_digest").str.slice(0, SHORT_DIGEST)
         )
-        acted = events.filter(
-            (pl.col("kind") == "image") & pl.col("workload").is_not_null() & ~pl.col("action").is_in(NOT_ACTED)
-        ).with_columns(window_start())
+        acted = events.filter((pl.col("kind") == "image") & ~pl.col("action").is_in(NOT_ACTED))
         pushed = acted.filter((pl.col("action") == "push") & pl.col("user_agent").is_not_null())
         agent = pl.concat_str(pl.col("user_agent").str.extract(r"^([^/ ]+)"), pl.lit(" from "), "src_ip")
         values = (
