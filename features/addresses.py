@@ -1,6 +1,6 @@
 """What an address or a name on the network belongs to: inside or outside, and which registered domain or network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -78,6 +78,19 @@ def is_owned(address: str, networks: tuple[Network, ...] = INTERNAL) -> bool:
     if parsed is None or not is_internal(address, networks) or is_group(address):
         return False
     return parsed.version == 4 or not parsed.is_link_local  # noqa: PLR2004 - of IP
+
+
+def is_external(address: str, networks: tuple[Network, ...] = INTERNAL) -> bool:
+    """Say whether an address is one machine's outside; what is no address is."""
+    return not is_internal(address, networks) and not is_group(address)
+
+
+@lru_cache(maxsize=8)
+def remembering(
+    asked: Callable[[str, tuple[Network, ...]], bool], networks: tuple[Network, ...]
+) -> Callable[[str], bool]:
+    """Give what answers a question about addresses and some networks, once for each address."""
+    return lru_cache(maxsize=1 << 17)(lambda address: asked(address, networks))
 
 
 @cache

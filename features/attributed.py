@@ -2,9 +2,13 @@
 
 A bucket holds what concerns its workloads: their own events, and the flows that reach them. Of a flow from another
 bucket there is a copy that says who came and names no workload, so that nothing is counted twice.
+
+Where buckets are many, each slice of the lake would have only some rows for each, and files would be as many as slices
+times buckets. Slices are then dealt to groups of buckets that lie side by side, and each group to its buckets.
 """
 
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +32,8 @@ KINDS: dict[Class, tuple[str, ...]] = {"traffic": TRAFFIC, "control": CONTROL}
 COLUMNS: dict[Class, tuple[str, ...]] = {"traffic": TRAFFIC_COLUMNS, "control": CONTROL_COLUMNS}
 ADDED = {"peer": pl.String(), "external": pl.Boolean(), "healthcheck": pl.String()}  # by attribution
 ANSWERS = "answers"  # folder of what DNS answered
+GROUPS = 64  # buckets, or groups of them, that one task deals to at most
+_TOGETHER = 100_000  # events of a group that are dealt at a time
 _DONE = ".done"
 # of a flow that comes from another bucket: when, who, and how it went
 _COPIED = ("ts", "event_id", "kind", "src_ip", "peer", "conn_state")
@@ -94,18 +100,69 @@ def deal_slice(task: Slice) -> None:
     if answers:
         told = pl.concat(answers).unique().sort("dst_ip", "ts", "resolved")
         whole_files.write_parquet(told, task.folder / ANSWERS / f"given-{task.number:05d}.parquet", durable=False)
-    deal(parts, task.folder, task.name)
+    deal(parts, task.folder, task.name, task.buckets)
 
 
-def deal(parts: Iterable[pl.DataFrame], folder: Path, name: str) -> None:
-    """Write events that carry their `bucket` as a part of each bucket; when it is done, it says so."""
+def deal(parts: Sequence[pl.DataFrame], folder: Path, name: str, buckets: int) -> None:
+    """Write events that carry their `bucket` as a part of each bucket or group of them; when it is done, it says so."""
+    if buckets <= GROUPS:
+        _write(parts, pl.col("bucket"), folder, "bucket", name)
+    else:
+        _write(parts, pl.col("bucket") * pl.lit(GROUPS, pl.Int64) // buckets, folder, "group", name)
+    (folder / f"{name}{_DONE}").touch()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Buckets side by side to which slices have dealt together, to be dealt to each by one task.
+
+    Parameters
+    ----------
+    folder
+        Where the day lies.
+    index
+        Index of the group, out of `GROUPS`.
+    """
+
+    folder: Path
+    index: int
+
+    @property
+    def name(self) -> str:
+        """Name of the group."""
+        return f"group-{self.index:05d}"
+
+
+def groups(folder: Path, buckets: int) -> list[Group]:
+    """List the groups to which slices deal a day; none where they deal to its buckets."""
+    return [Group(folder, index) for index in range(GROUPS)] if buckets > GROUPS else []
+
+
+def deal_group(task: Group) -> None:
+    """Deal the events of a group to its buckets, and remove the group."""
+    if is_done(task.folder, task.name):
+        return
+    own = task.folder / f"group={task.index:05d}"
+    for holds in KINDS:
+        parts: list[pl.DataFrame] = []
+        for number, path in enumerate(paths := sorted(own.glob(f"{holds}-*.parquet")), 1):
+            parts.append(pl.read_parquet(path))
+            if sum(map(len, parts)) >= _TOGETHER or number == len(paths):
+                _write(parts, pl.col("bucket"), task.folder, "bucket", f"{holds}-{number:05d}")
+                parts = []
+    (task.folder / f"{task.name}{_DONE}").touch()
+    shutil.rmtree(own, ignore_errors=True)
+
+
+def _write(parts: Sequence[pl.DataFrame], place: pl.Expr, folder: Path, places: str, name: str) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     rows = pl.concat(parts, how="diagonal")
-    order = rows.select("bucket", "ts", "event_id").with_row_index("row").sort("bucket", "ts", "event_id")
-    for (bucket,), of_bucket in order.group_by("bucket", maintain_order=True):
-        part = rows[of_bucket["row"]].drop("bucket")
-        whole_files.write_parquet(part, folder / f"bucket={bucket:05d}" / f"{name}.parquet", durable=False)
-    (folder / f"{name}{_DONE}").touch()
+    order = rows.select(place.alias("place"), "ts", "event_id").with_row_index("row").sort("place", "ts", "event_id")
+    if places == "bucket":
+        rows = rows.drop("bucket")
+    for (number,), of_place in order.group_by("place", maintain_order=True):
+        path = folder / f"{places}={number:05d}" / f"{name}.parquet"
+        whole_files.write_parquet(rows[of_place["row"]], path, durable=False)
 
 
 def _dealt(events: pl.DataFrame, buckets: int) -> list[pl.DataFrame]:

@@ -19,7 +19,6 @@ from features.windows import (
     ITEMS_SCHEMA,
     KEY,
     TRAILING,
-    VALUES_SCHEMA,
     WINDOW,
     Windows,
     floor_window,
@@ -81,14 +80,10 @@ def assemble(found: Sequence[Extraction], facts: pl.DataFrame) -> Windows:
     """Join what extractors found, of events of one class or of several, to windows with a column for every feature."""
     items = [pl.DataFrame(schema=ITEMS_SCHEMA), *(one.items.select(ITEMS_SCHEMA.keys()) for one in found)]
     met = in_order(pl.concat(items).drop_nulls())
-    tables: dict[tuple[str, ...], pl.DataFrame] = {}
-    for one in found:
-        if not one.values.is_empty():
-            columns = tuple(one.values.columns)
-            tables[columns] = pl.concat([tables[columns], one.values]) if columns in tables else one.values
-    named = [pl.DataFrame(schema=VALUES_SCHEMA), met.select(KEY), *(table.select(KEY) for table in tables.values())]
-    keys = pl.concat(named).unique().drop_nulls().sort(KEY)
-    values = reduce(lambda left, table: left.join(table, on=KEY, how="left"), tables.values(), keys)
+    windows = met.select(KEY).filter(pl.any_horizontal(pl.col(KEY).ne_missing(pl.col(KEY).shift())))
+    keys = pl.concat([windows, *(one.values.select(KEY) for one in found)]).unique().drop_nulls().sort(KEY)
+    tables = [one.values for one in found if one.values.width > len(KEY)]
+    values = reduce(lambda left, table: left.join(table, on=KEY, how="left"), tables, keys)
     numbers = [spec.name for spec in specs().values() if spec.kind != "items"]
     missing = [pl.lit(None, pl.Float64).alias(name) for name in numbers if name not in values.columns]
     return Windows(values.with_columns(missing).select(*KEY, *numbers).sort(KEY), met, facts)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from features.addresses import INTERNAL, Network, is_group, is_internal, is_owned, mapped
+from features.addresses import INTERNAL, Network, is_external, is_owned, mapped, remembering
 from features.events import TIME, with_missing
 from features.identity import UNKNOWN_HOST
 from features.machines import MACHINE_KINDS, machines
@@ -208,7 +208,7 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
         maintain_order="left",
     )
     ends = pl.concat([rows["src_ip"], rows["dst_ip"]]).alias("address")
-    owned = mapped(ends, "inside", lambda a: is_owned(a, networks), pl.Boolean())
+    owned = mapped(ends, "inside", remembering(is_owned, networks), pl.Boolean())
     unnamed = pl.lit("ip:")
     hosts = leases.machines.with_columns(pl.concat_str(pl.lit("host:"), "machine").alias("machine"))
     answered = ~pl.col("conn_state").is_in(FAILED) | pl.col("conn_state").is_null()
@@ -224,9 +224,7 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
             )
             .drop("inside", "machine")
         )
-    outside = mapped(
-        rows["dst_ip"], "external", lambda a: not is_internal(a, networks) and not is_group(a), pl.Boolean()
-    )
+    outside = mapped(rows["dst_ip"], "external", remembering(is_external, networks), pl.Boolean())
     host = pl.concat_str(pl.lit("host:"), pl.coalesce("host", "src_ip").fill_null(UNKNOWN_HOST))
     is_host_level = pl.col("kind").is_in(["pull", "image"])
     found = (

@@ -123,7 +123,10 @@ class Extractor(Protocol):
 
     @property
     def kinds(self) -> Collection[str]:
-        """Kinds of events it tells something of; where none of them is, it is not asked."""
+        """Kinds of events it tells something of; where none of them is, it is not asked.
+
+        Traffic and control are extracted apart, and who measures something does so of one of them.
+        """
 
     def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
         """Compute the features of windows in attributed `events`; the input is left unchanged.

@@ -20,10 +20,14 @@ def write_parquet(frame: pl.DataFrame, path: Path, *, row_group: int | None = No
     row_group
         Rows of a part that can be read apart; None: as polars would have it.
     durable
-        Whether the file must outlast a power failure, and not just the end of this process.
+        Whether the file must outlast a power failure, and not just the end of this process; one that need not is
+        written fast rather than small.
     """
     with _whole(path, durable=durable) as file:
-        frame.write_parquet(file, compression="zstd", statistics=True, row_group_size=row_group)
+        level = None if durable else 1
+        frame.write_parquet(
+            file, compression="zstd", compression_level=level, statistics=durable, row_group_size=row_group
+        )
 
 
 def replace(content: bytes, path: Path) -> None:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from features.events import TIME
-from features.packing import packed, places, size, unpacked
+from features.packing import Numbers, packed, places, unpacked
 
 WINDOW = timedelta(minutes=10)
 TRAILING = timedelta(hours=24)
@@ -69,45 +70,44 @@ def count_items(events: pl.DataFrame, feature: str, item: pl.Expr) -> pl.DataFra
     -------
     `ITEMS_SCHEMA`, in any order.
     """
+    if events.is_empty():
+        return pl.DataFrame(schema=ITEMS_SCHEMA)
     texts = pl.col("workload", "item").cast(pl.Categorical)
     met = events.select(*KEY, item.alias("item")).drop_nulls().with_columns(texts)
-    numbers, first = _window_numbers(met["window_start"])
-    columns = [met["workload"].to_physical(), numbers, met["item"].to_physical()]
-    sizes = [size(column) for column in columns]
-    counted = packed(columns, sizes).sort().rle().struct.unnest()
-    workload, number, kind = unpacked(counted["value"], sizes)
+    window, first = _window_numbers(met["window_start"])
+    workload, kind = (met[name].to_physical().to_numpy() for name in ("workload", "item"))
+    numbers, sizes = packed([workload, window, kind])
+    distinct, counts = np.unique(numbers, return_counts=True)
+    workload, window, kind = unpacked(distinct, sizes)
     return pl.DataFrame(
         {
             "workload": _text(workload),
-            "window_start": ((number + first) * _WINDOW_MICROS).cast(TIME),
-            "feature": pl.repeat(feature, len(counted), dtype=pl.String, eager=True),
+            "window_start": pl.Series((window + first) * _WINDOW_MICROS).cast(TIME),
+            "feature": pl.repeat(feature, len(distinct), dtype=pl.String, eager=True),
             "item": _text(kind),
-            "count": counted["len"].cast(pl.Int64),
-        }
+            "count": counts,
+        },
+        ITEMS_SCHEMA,
     )
 
 
 def in_order(items: pl.DataFrame) -> pl.DataFrame:
     """Sort items (`ITEMS_SCHEMA`, no nulls, each once) by window, feature and item."""
-    columns = [
-        places(items["workload"]),
-        _window_numbers(items["window_start"])[0],
-        places(items["feature"]),
-        places(items["item"]),
-    ]
-    return items[packed(columns, [size(column) for column in columns]).arg_sort()]
+    workload, feature, item = (places(items[name]) for name in ("workload", "feature", "item"))
+    numbers, _ = packed([workload, _window_numbers(items["window_start"])[0], feature, item])
+    return items[pl.Series(numbers).arg_sort()]
 
 
-def _window_numbers(starts: pl.Series) -> tuple[pl.Series, int]:
+def _window_numbers(starts: pl.Series) -> tuple[Numbers, int]:
     """Count windows from the first of them, and give its number since 1970."""
-    numbers = starts.to_physical() // _WINDOW_MICROS
-    first = int(numbers.min() or 0)  # type: ignore[arg-type]  # of integers
+    numbers = starts.to_physical().to_numpy() // _WINDOW_MICROS
+    first = int(numbers.min()) if len(numbers) else 0
     return numbers - first, first
 
 
-def _text(categories: pl.Series) -> pl.Series:
+def _text(categories: Numbers) -> pl.Series:
     """Give the texts that numbers of categories stand for, as long as somebody holds these."""
-    return categories.cast(pl.UInt32).cat.to(pl.Categorical).cast(pl.String)
+    return pl.Series(categories, dtype=pl.UInt32).cat.to(pl.Categorical).cast(pl.String)
 
 
 def floor_window(moment: datetime) -> datetime:

@@ -11,7 +11,6 @@ from features.dangers import met
 from features.events import EPOCH
 from features.protocols import Extraction, FeatureSpec
 from features.request_danger import dangers_of
-from features.silence import lost, silences
 from features.windows import KEY, count_items, starting, window_start
 
 ROUTINE = (
@@ -25,7 +24,6 @@ _TOLD = (
 FOLLOW_UPS = ("exec_start", "exec_die")  # of a command that was told of already
 FORBIDDEN = 403  # HTTP
 TELLING = 3.0  # points from which a danger is named when it is new: a first shell is a new command already
-LOST = "a container ended or froze and none took its place within ten minutes"
 
 
 class Control:
@@ -85,26 +83,15 @@ class Control:
             "control.exec_by", "items", "actor", "actors that run commands in a workload", "T1609",
             "{value} ran a command inside, which is new here ({expected})", "exec",
         ),
-        FeatureSpec(
-            "control.silence", "items", "length of silence", "silence of a workload that speaks all day", "T1562.001",
-            "has said nothing for {value}, though it speaks all day ({expected})", "silence",
-        ),
-        FeatureSpec(
-            "control.lost", "items", "way to end", "containers that ended or froze and were not replaced", "T1562.001",
-            "{value}, which is new here ({expected})", "silence",
-        ),
     )  # fmt: skip
 
-    kinds = ("exec", "lifecycle", "audit", "flow")
+    kinds = ("exec", "lifecycle", "audit")
 
     def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
-        """Compute the control features of windows: silence and loss are of what was there before."""
+        """Compute the control features of windows."""
         named = pl.col("workload").is_not_null()
-        flows = events.select("ts", "kind", "workload").filter(named, pl.col("kind") == "flow")
-        spoken = flows.select("workload", window_start())
         events = events.select(_TOLD).filter(named, pl.col("kind").is_in(["exec", "lifecycle", "audit"]))
         events = events.with_columns(window_start())
-        life = events.filter(pl.col("kind") == "lifecycle")
         events = events.filter(starting(since))
         runs = events.filter(
             (pl.col("kind") == "exec")
@@ -138,8 +125,6 @@ class Control:
                     count_items(_telling(powers), "control.new_power", pl.col("danger")),
                     count_items(requests, "control.new_source", pl.col("src_ip")),
                     count_items(requests, "control.new_tool", pl.col("user_agent").str.extract(r"^([^/ ]+)")),
-                    count_items(silences(spoken), "control.silence", pl.col("item")),
-                    count_items(lost(life), "control.lost", pl.lit(LOST)),
                 ]
             ),
         )

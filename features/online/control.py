@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from features.commands import command_profile
-from features.extractors.control import FOLLOW_UPS, FORBIDDEN, LOST, ROUTINE, TELLING
+from features.extractors.control import FOLLOW_UPS, FORBIDDEN, ROUTINE, TELLING
+from features.extractors.silence import LOST
 from features.http_clients import program_of
 from features.online.judged import Dangers, commands, requests
 from features.online.moments import Moment, Row

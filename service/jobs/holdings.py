@@ -17,7 +17,7 @@ from service.jobs.executors import unordered
 from service.jobs.progress import Progress
 
 SLICE_BYTES = 4 * 2**20  # of files of the lake: some 150,000 events
-EVENTS = 32_000  # of a bucket on a day, at most on average: a task holds them in memory, and those of the day before
+EVENTS = 24_000  # of a bucket on a day, at most on average: a task holds them in memory, and those of the day before
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import polars as pl
 from features import day_leases
 from features.addresses import Network, internal_networks
 from features.answers import AnswersPart, merge_answers
-from features.attributed import ANSWERS, KINDS, Slice, deal, deal_slice, is_done
+from features.attributed import ANSWERS, KINDS, Slice, deal, deal_group, deal_slice, groups, is_done
 from features.bucket_windows import BucketDay, Dealt, extract_bucket
 from features.extraction import closed_until, floor_day
 from features.lake import Lake
@@ -107,9 +107,8 @@ class _Batch:
                 shutil.rmtree(other)
         self._store.sweep(day.holding.since.date(), day.key)
         if not is_done(folder, _STANDING):
-            deal(
-                [stood.with_columns(bucket_of("workload", day.holding.buckets)).drop_nulls("bucket")], folder, _STANDING
-            )
+            placed = stood.with_columns(bucket_of("workload", day.holding.buckets)).drop_nulls("bucket")
+            deal([placed], folder, _STANDING, day.holding.buckets)
         self._days.append(day)
 
     def make(self) -> None:
@@ -120,6 +119,7 @@ class _Batch:
         for folder, day in needed.items():
             day_leases.save(day.leases, folder / "leases")
         _run(deal_slice, [task for folder, day in needed.items() for task in self._slices(folder, day)])
+        _run(deal_group, [task for folder, day in needed.items() for task in groups(folder, day.holding.buckets)])
         _run(merge_answers, [task for folder, day in needed.items() for task in _answers(folder, day)])
         _run(extract_bucket, [task for day in self._days for task in self._buckets(day)])
         for day in self._days:

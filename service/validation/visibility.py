@@ -11,7 +11,7 @@ from functools import partial
 
 import polars as pl
 
-from features.addresses import is_group, is_internal, mapped
+from features.addresses import is_external, mapped
 from features.extraction import TRAFFIC, read_leases
 from features.lake import Lake
 
@@ -67,7 +67,7 @@ def _encrypted(events: pl.DataFrame, _seen: Seen) -> pl.DataFrame:
 
 
 def _air_gapped(events: pl.DataFrame, _seen: Seen) -> pl.DataFrame:
-    outside = mapped(events["dst_ip"], "outside", lambda a: not is_internal(a) and not is_group(a), pl.Boolean())
+    outside = mapped(events["dst_ip"], "outside", is_external, pl.Boolean())
     joined = events.join(outside, on="dst_ip", how="left", maintain_order="left")
     kept = joined.filter(~(_traffic & pl.col("outside").fill_null(value=False)) & (pl.col("kind") != "dns"))
     return kept.drop("outside")

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from features.answers import Answers
-from features.events import EVENT_SCHEMA
-from features.extraction import read_leases
+from features.events import EPOCH, EVENT_SCHEMA, KINDS
+from features.extraction import TRAFFIC, read_leases
 from features.flows import NAMED, name_destinations
 from features.leases import attribute
 from features.protocols import FAMILIES, Extractor, extractors, specs
@@ -67,6 +67,31 @@ def test_no_events_give_no_windows(extractor: Extractor, events: pl.DataFrame) -
     assert found.values.is_empty()
     assert found.items.is_empty()
     assert set(found.values.columns) == set(usual.values.columns)
+
+
+def test_it_looks_at_kinds_that_there_are(extractor: Extractor, events: pl.DataFrame) -> None:
+    """Without events of its kinds it finds nothing; and what it measures is of one class, so that no window has two."""
+    others = events.filter(~pl.col("kind").is_in(list(extractor.kinds)))
+    found = extractor.extract(others)
+
+    assert set(extractor.kinds) <= set(KINDS)
+    assert found.values.is_empty()
+    assert found.items.is_empty()
+    if any(spec.kind != "items" for spec in extractor.specs):
+        assert len({kind in TRAFFIC for kind in extractor.kinds}) == 1
+
+
+def test_windows_before_those_asked_for_do_not_matter(extractor: Extractor, events: pl.DataFrame) -> None:
+    """Asked for windows from some time on, it finds in them what it finds when asked for all."""
+    since = WINDOW * round((events["ts"].min() + timedelta(hours=6)).timestamp() / WINDOW.total_seconds()) + EPOCH
+    later = pl.col("window_start") >= since
+    whole, part = extractor.extract(events), extractor.extract(events, since)
+
+    for table in ("values", "items"):
+        columns = sorted(getattr(whole, table).columns)
+        left, right = (getattr(found, table).filter(later).select(columns).sort(columns) for found in (whole, part))
+        assert not left.is_empty()
+        assert left.equals(right)
 
 
 def test_other_workloads_do_not_leak_in(extractor: Extractor, events: pl.DataFrame) -> None:

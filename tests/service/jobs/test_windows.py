@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from features import attributed
 from features.events import frame
 from features.extraction import closed_until, extract_days
 from features.lake import Lake
@@ -50,12 +51,15 @@ def remade(before: dict[str, tuple[str, int]], after: dict[str, tuple[str, int]]
     return {name.partition("/")[0].removeprefix("date=") for name, what in after.items() if before.get(name) != what}
 
 
-@pytest.mark.parametrize("events", [50_000, 4_000, pytest.param(900, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("events", "groups"), [(50_000, 64), (4_000, 64), (4_000, 2), pytest.param(900, 4, marks=pytest.mark.slow)]
+)
 def test_buckets_make_no_difference(
-    estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int
+    estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int, groups: int
 ) -> None:
-    """One bucket or many: values, items and facts are those of the extraction within one process."""
+    """One bucket or many, dealt at once or by groups: values, items and facts are those of one process."""
     monkeypatch.setattr(holdings, "EVENTS", events)
+    monkeypatch.setattr(attributed, "GROUPS", groups)
     monkeypatch.setattr(holdings, "SLICE_BYTES", 100 * events)
     home = home_of(tmp_path, estate.lake.store.root)
     until = closed_until(estate.lake)
