@@ -4,11 +4,15 @@ A default isolation forest is blind to rare, strong evidence: 256 rows hold no t
 is ever drawn. Two settings cure both: thousands of rows per tree, and exaggerated rows among them.
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.ensemble import IsolationForest
+from sklearn.tree import ExtraTreeRegressor
 
 from models.cohort_forests import CohortForests
 from models.flat_forest import FlatForest
@@ -66,10 +70,24 @@ def fit_forest(
     if len(evidence) > n_trees * max_samples:
         evidence = evidence[np.sort(rng.choice(len(evidence), n_trees * max_samples, replace=False))]
     rows = np.concatenate([evidence, exaggerate(evidence, round(exaggerated * len(evidence)), rng)])
-    forest = IsolationForest(
-        n_estimators=n_trees, max_samples=min(max_samples, len(rows)), random_state=int(rng.integers(2**31))
-    )
-    return compile_forest(forest.fit(rows.astype(np.float32)))
+    max_samples = min(max_samples, len(rows))
+    return _flat(list(_grown(rows.astype(np.float32), n_trees, max_samples, rng)), max_samples)
+
+
+def _grown(
+    rows: NDArray[np.float32], n_trees: int, max_samples: int, rng: np.random.Generator
+) -> Iterator[ExtraTreeRegressor]:
+    """Grow the trees of an isolation forest (Liu, Ting and Zhou, 2008), each on rows drawn for it.
+
+    `IsolationForest` grows the same trees and hands all rows to each, those not drawn with a weight of 0: its cost
+    grows with the rows, and this with those drawn.
+    """
+    depth = math.ceil(math.log2(max(max_samples, 2)))
+    with config_context(skip_parameter_validation=True):
+        for _ in range(n_trees):
+            drawn = rows[rng.choice(len(rows), max_samples, replace=False)]
+            tree = ExtraTreeRegressor(max_features=1, max_depth=depth, random_state=int(rng.integers(2**31)))
+            yield tree.fit(drawn, rng.uniform(size=max_samples), check_input=False)
 
 
 def exaggerate(evidence: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -81,7 +99,11 @@ def exaggerate(evidence: NDArray[np.float64], n: int, rng: np.random.Generator) 
 
 def compile_forest(forest: IsolationForest) -> FlatForest:
     """Return the flat arrays of a fitted `IsolationForest` that uses all columns in every tree."""
-    fitted = [estimator.tree_ for estimator in forest.estimators_]
+    return _flat(forest.estimators_, int(forest.max_samples_))
+
+
+def _flat(grown: Sequence[ExtraTreeRegressor], max_samples: int) -> FlatForest:
+    fitted = [tree.tree_ for tree in grown]
     starts = np.cumsum([0, *(tree.node_count for tree in fitted)])
 
     def nodes(name: str) -> NDArray[Any]:
@@ -94,7 +116,7 @@ def compile_forest(forest: IsolationForest) -> FlatForest:
     threshold = np.where(inner, _round_down(nodes("threshold")), np.float32(0))
     samples = nodes("n_node_samples").astype(np.int32)
     trees = Trees(len(fitted), feature[order], threshold[order], samples[order])
-    return FlatForest(trees, int(forest.n_features_in_), int(forest.max_samples_))
+    return FlatForest(trees, int(grown[0].n_features_in_), max_samples)
 
 
 def _by_level(

@@ -217,7 +217,7 @@ def _contact(row: Row, moment: Moment) -> Contact:
         port=row.get("dst_port"),
         proto=row.get("proto"),
         peer=row.get("peer"),
-        external=False if row.get("peer") is not None else row.get("external"),
+        external=row.get("external"),
         reached=state is None or state not in FAILED,
         alone=not is_group(address),
         sent=row.get("bytes_out") or 0,

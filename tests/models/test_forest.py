@@ -1,8 +1,11 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.ensemble import IsolationForest
 
-from models.forest import exaggerate, fit_forest
+from models.forest import compile_forest, exaggerate, fit_forest
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +23,20 @@ def test_same_seed_gives_the_same_forest() -> None:
     one, two, other = (fit_forest(rows, seed=seed, n_trees=10).arrays() for seed in (7, 7, 8))
     assert all((one[name] == two[name]).all() for name in one)
     assert any(not np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_it_is_the_forest_that_scikit_learn_grows() -> None:
+    """Trees grown on drawn rows alone differ from those of `IsolationForest` as two of its seeds do."""
+    rows, asked = evidence(6_000), evidence(2_000, seed=1)
+    ours = fit_forest(rows, seed=0, exaggerated=0.0, max_samples=1_000)
+    theirs = [
+        compile_forest(IsolationForest(n_estimators=200, max_samples=1_000, random_state=seed).fit(np.float32(rows)))
+        for seed in (1, 2)
+    ]
+    scores = [forest.score(asked) for forest in (ours, *theirs)]
+    apart, by_chance = (np.abs(one - two).mean() for one, two in pairwise(scores))
+
+    assert apart < 1.5 * by_chance
 
 
 def test_rows_beyond_what_trees_can_draw_are_sampled_repeatably() -> None:

@@ -112,6 +112,8 @@ def event(draw: st.DrawFn, hours: float, kind: str | None = None) -> Row:
     """One event of a kind, or of any."""
     kind = kind or draw(st.sampled_from(sorted(KINDS)))
     told = {name: draw(values) for name, values in KINDS[kind].items()}
+    if told.get("peer") is not None:
+        told["external"] = False  # attribution says so: a workload is inside
     return {"kind": kind, "ts": draw(moments(hours)), "workload": draw(maybe(WORKLOADS)), **told}
 
 
