@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Literal
 
+import msgspec
 import sqlalchemy as sa
 from flask import Response
 from prometheus_client import Metric
@@ -12,13 +14,19 @@ from prometheus_client.registry import Collector
 from features.stores import StoreError
 from service.api.operations import Resource
 from service.api.problems import Problem, ProblemError
-from service.api.schemas import Health
 from service.jobs.fold import closed_windows
 from service.metrics import CONTENT_TYPE, render
 from service.state import State, state
 from service.wiring import Home
 
 resource = Resource("health")
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the service can do its work, check by check."""
+
+    status: Literal["ok", "ready"]
+    checks: dict[str, str]
 
 
 @resource.operation("GET", "/healthz", scope=None, answer=Health)
