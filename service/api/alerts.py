@@ -1,40 +1,18 @@
 """Alerts: runs of strange windows, as an analyst counts them."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
 
-import msgspec
-from msgspec import Meta
-
-from models.incidents import Alert, alerts
+from models.incidents import alerts
 from models.scores import Score
 from service.api.decoding import read_query
 from service.api.operations import Resource
-from service.api.schemas import Moment, Name, utc
+from service.api.schemas import utc
+from service.api.schemas.alerts import AlertList, AlertQuery
 from service.state import state
 from service.storage import MAX_LIMIT
 
 MAX_WINDOWS = 20_000
 resource = Resource("alerts")
-
-
-class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which alerts to list."""
-
-    workload: Annotated[Name | None, Meta(description="Only this workload.")] = None
-    since: Annotated[Moment | None, Meta(description="Windows that start at or after this time.")] = None
-    until: Annotated[Moment | None, Meta(description="Windows that start before this time.")] = None
-    severity: Annotated[
-        Literal["low", "medium", "high", "critical"], Meta(description="Severity from which a window is strange.")
-    ] = "high"
-    limit: Annotated[int, Meta(ge=1, le=1000, description="Alerts in the answer.")] = 100
-
-
-class AlertList(msgspec.Struct, frozen=True, kw_only=True):
-    """Alerts, the strongest first; `complete` is false if there are more."""
-
-    alerts: list[Alert]
-    complete: bool
 
 
 @resource.operation("GET", "/v1/alerts", scope="read", answer=AlertList, query=AlertQuery, problems=(422,))

@@ -1,32 +1,11 @@
 """The audit log: who changed what."""
 
-from typing import Annotated
-
-import msgspec
-from msgspec import Meta
-
-from service.access.audit import AuditRecord
 from service.api.decoding import read_query
 from service.api.operations import Resource
+from service.api.schemas.audit import AuditPage, AuditQuery
 from service.state import state
 
 resource = Resource("audit")
-
-
-class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records to list."""
-
-    limit: Annotated[int, Meta(ge=1, le=1000, description="Records on a page.")] = 100
-    before: Annotated[Annotated[int, Meta(ge=1, le=2**53)] | None, Meta(description="`next` of the page before.")] = (
-        None
-    )
-
-
-class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of records; `next` is null on the last."""
-
-    records: list[AuditRecord]
-    next: int | None
 
 
 @resource.operation("GET", "/v1/audit", scope="admin", answer=AuditPage, query=AuditQuery, problems=(422,))

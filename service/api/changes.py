@@ -1,46 +1,21 @@
 """Announced changes: what a deployment pipeline or a person says will happen."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-import msgspec
 import structlog
 from flask import g
-from msgspec import Meta
 
 from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
 from service.api.problems import refuse
-from service.api.schemas import FeedbackQuery, Moment, Name, Named, Note, Person, utc
-from service.feedback import MAX_LISTED, Change, new_id
+from service.api.schemas import FeedbackQuery, utc
+from service.api.schemas.changes import ChangeList, ChangeRequest
+from service.feedback import MAX_LISTED, new_id
 from service.state import state
+from service.statements import Change
 
 resource = Resource("changes")
 _log = structlog.get_logger("wharfinger.feedback")
-
-
-class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A change to announce; what it names is explained, and nothing else."""
-
-    workload: Annotated[Name, Meta(description="Name of a workload; `*` stands for any text.")]
-    until: Annotated[Moment, Meta(description="When the announcement expires.")]
-    by: Person
-    since: Annotated[Moment | None, Meta(description="From when on; now by default.")] = msgspec.field(
-        name="from", default=None
-    )
-    image: Annotated[Name | None, Meta(description="Image that is rolled out: repository, with tag or digest.")] = None
-    fields: Annotated[
-        Named,
-        Meta(description="Settings that change: `Memory`, or `EnvKey=MODE` for a variable."),
-    ] = []
-    destinations: Annotated[Named, Meta(description="New destinations: `host` or `host:port`.")] = []
-    link: Annotated[Note, Meta(description="Where to read more.")] = ""
-
-
-class ChangeList(msgspec.Struct, frozen=True, kw_only=True):
-    """Announced changes."""
-
-    changes: list[Change]
 
 
 @resource.operation("POST", "/v1/changes", scope="operate", answer=Change, body=ChangeRequest, problems=(413, 415, 422))

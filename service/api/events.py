@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
-from typing import Annotated, Literal
 
 import msgspec
 import polars as pl
 import sqlalchemy as sa
 from flask import Response, request
-from msgspec import Meta
 
 from features.documents import Malformed
 from features.ingest import events_from_records
@@ -22,9 +20,10 @@ from features.routing import Batch, IngestError, TooManyError
 from service.answers import ReusedKeyError
 from service.api.decoding import read_query, receive
 from service.api.operations import Resource
-from service.api.problems import Fault, ProblemError, problem, refuse
+from service.api.problems import ProblemError, problem, refuse
 from service.api.records import from_json, from_msgpack
-from service.api.schemas import Name
+from service.api.schemas.events import EventAnswer, EventQuery, Outcome
+from service.api.schemas.problems import Fault
 from service.jobs.ingest import set_aside
 from service.metrics import EVENTS
 from service.spool import SpoolFullError
@@ -56,32 +55,6 @@ _KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY, "pattern": "^[!-~]+$"},
 }
 resource = Resource("events")
-Outcome = Literal["accepted", "duplicate", "ignored", "rejected"]
-
-
-class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """How to read the records."""
-
-    host: Annotated[Name | None, Meta(description="Host of the records that name none.")] = None
-    source: Annotated[
-        Name | None, Meta(description="Source that every record is of; by default its own keys tell.")
-    ] = None
-
-
-class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of each record, by its place in the request.
-
-    `accepted`: it is safe on the disk. `duplicate`: all of it was there already. `ignored`: it was understood, and
-    says nothing that is watched. `rejected`: it could not be read; `errors` says why, for the first hundred.
-    """
-
-    id: Annotated[str, Meta(description="Names the request; with the place of a record, its events lead back to it.")]
-    accepted: int
-    duplicate: int
-    ignored: int
-    rejected: int
-    outcomes: list[Outcome]
-    errors: list[Fault]
 
 
 @resource.operation(

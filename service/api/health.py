@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Literal
 
-import msgspec
 import sqlalchemy as sa
 from flask import Response
 from prometheus_client import Metric
@@ -13,20 +11,15 @@ from prometheus_client.registry import Collector
 
 from features.stores import StoreError
 from service.api.operations import Resource
-from service.api.problems import Problem, ProblemError
+from service.api.problems import ProblemError
+from service.api.schemas.health import Health
+from service.api.schemas.problems import Problem
 from service.jobs.fold import closed_windows
 from service.metrics import CONTENT_TYPE, render
 from service.state import State, state
 from service.wiring import Home
 
 resource = Resource("health")
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the service can do its work, check by check."""
-
-    status: Literal["ok", "ready"]
-    checks: dict[str, str]
 
 
 @resource.operation("GET", "/healthz", scope=None, answer=Health)

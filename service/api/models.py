@@ -1,39 +1,15 @@
 """Models: which there are, which answers, and promotion."""
 
-from typing import Any
-
-import msgspec
 import structlog
 
 from models.errors import ArtefactError
 from service.api.operations import Resource
 from service.api.problems import refuse
+from service.api.schemas.models import Model, ModelList, Promotion
 from service.state import state
 
 resource = Resource("models")
 _log = structlog.get_logger("wharfinger.model")
-
-
-class ModelList(msgspec.Struct, frozen=True, kw_only=True):
-    """Models, the newest first, and which of them answers."""
-
-    champion: str | None
-    models: list[dict[str, Any]]
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """One model: its manifest tells features, training span, parameters, metrics and the hash of each file."""
-
-    version: str
-    champion: bool
-    manifest: dict[str, Any]
-
-
-class Promotion(msgspec.Struct, frozen=True, kw_only=True):
-    """The model that now answers, and the one before it."""
-
-    champion: str
-    before: str | None
 
 
 @resource.operation("GET", "/v1/models", scope="read", answer=ModelList)

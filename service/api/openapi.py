@@ -8,8 +8,9 @@ import msgspec
 
 from service.access.sessions import COOKIE
 from service.api.operations import COMMON, GUARDED, Operation
-from service.api.problems import MEDIA_TYPE, Problem
+from service.api.problems import MEDIA_TYPE
 from service.api.schemas import Refused
+from service.api.schemas.problems import Problem
 
 _RULE_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 _REF = "#/components/schemas/{name}"

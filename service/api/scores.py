@@ -8,7 +8,7 @@ from models.detector import Detector
 from models.scores import Score
 from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
-from service.api.problems import Fault, Problem, ProblemError, problem, refuse
+from service.api.problems import ProblemError, problem, refuse
 from service.api.schemas import (
     LooseScoreRequest,
     Refused,
@@ -19,6 +19,7 @@ from service.api.schemas import (
     Window,
     utc,
 )
+from service.api.schemas.problems import Fault, Problem
 from service.api.windows import score_windows
 from service.jobs.score import score_records
 from service.metrics import REFUSED, SCORED

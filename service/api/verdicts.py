@@ -1,56 +1,23 @@
 """Verdicts: what a person says of an incident, and what the service makes of it."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
 
-import msgspec
 import structlog
-from msgspec import Meta
 
-from models.proposals import Proposal
 from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
 from service.api.problems import refuse
-from service.api.schemas import FeedbackQuery, Moment, Note, Person, utc
-from service.feedback import MAX_LISTED, Ruling, Verdict
+from service.api.schemas import FeedbackQuery, utc
+from service.api.schemas.verdicts import ProposalList, ProposalQuery, VerdictList, VerdictRequest
+from service.feedback import MAX_LISTED
 from service.jobs.errors import JobError
 from service.jobs.proposals import proposals
 from service.jobs.verdicts import Ruled, UnknownIncidentError, give_verdict
 from service.state import state
+from service.statements import Verdict
 
 resource = Resource("verdicts")
 _log = structlog.get_logger("wharfinger.feedback")
-
-
-class VerdictRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person says of an incident."""
-
-    verdict: Ruling
-    by: Person
-    note: Note = ""
-    until: Annotated[Moment | None, Meta(description="When the verdict expires; after 90 days by default.")] = None
-    severity: Annotated[
-        Literal["low", "medium", "high", "critical"], Meta(description="As the alerts were listed with.")
-    ] = "high"
-    siblings: Annotated[bool, Meta(description="Hold for workloads of the same image in the same cohort too.")] = True
-
-
-class VerdictList(msgspec.Struct, frozen=True, kw_only=True):
-    """Verdicts."""
-
-    verdicts: list[Verdict]
-
-
-class ProposalQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """How many alerts to propose."""
-
-    limit: Annotated[int, Meta(ge=1, le=100, description="Proposals in the answer.")] = 5
-
-
-class ProposalList(msgspec.Struct, frozen=True, kw_only=True):
-    """Alerts to give a verdict on, the most helpful first."""
-
-    proposals: list[Proposal]
 
 
 @resource.operation(

@@ -14,9 +14,9 @@ from features.identity import UNKNOWN_HOST
 from features.windows import WINDOW
 from models.incidents import alerts
 from models.scores import SEVERITIES, Score, Severity
-from service.feedback import Verdict
 from service.jobs.transitions import LOOK_BACK, Writer, transitions
 from service.outputs.notices import Told
+from service.statements import Verdict
 from service.storage import MAX_LIMIT
 from service.tables import told_table
 from service.wiring import Home

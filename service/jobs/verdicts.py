@@ -13,10 +13,11 @@ from features.windows import KEY, Windows, merge_windows
 from models.detector import Detector
 from models.incidents import GAP
 from models.scores import SEVERITIES, Score, Severity
-from service.feedback import Ruling, Verdict, new_id
+from service.feedback import new_id
 from service.jobs.announce import announce
 from service.jobs.errors import JobError
 from service.jobs.score import model
+from service.statements import Ruling, Verdict
 from service.storage import MAX_LIMIT
 from service.wiring import Home
 

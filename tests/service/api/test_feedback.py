@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from features.configuration import docker_tokens
-from service.feedback import MAX_LISTED, Change, Verdict, of_change
+from service.feedback import MAX_LISTED, of_change
 from service.jobs.score import score
 from service.settings import Settings
+from service.statements import Change, Verdict
 from service.tables import feedback_table
 from service.wiring import Home
 

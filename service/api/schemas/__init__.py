@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from models.scores import Score, Severity
-from service.api.problems import Problem
+from service.api.schemas.problems import Problem
 
 MAX_ITEMS = 10_000
 LARGEST = 1e15
