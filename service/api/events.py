@@ -22,7 +22,7 @@ from service.api.decoding import read_query, receive
 from service.api.operations import Resource
 from service.api.problems import ProblemError, problem, refuse
 from service.api.records import from_json, from_msgpack
-from service.api.schemas.events import EventAnswer, EventQuery, Outcome
+from service.api.schemas.events import EventAnswer, EventQuery, Outcome, SourceCounts
 from service.api.schemas.problems import Fault
 from service.jobs.ingest import set_aside
 from service.metrics import EVENTS
@@ -129,7 +129,7 @@ def _answer(name: str, total: int, batch: Batch, fresh: pl.DataFrame) -> EventAn
         EVENTS.labels(outcome).inc(number)
     errors = [Fault(detail=r.reason, pointer=f"#/{r.line - 1}") for r in batch.rejects[:_TOLD]]
     if total and counts["rejected"] == total:
-        raise refuse(422, "No record of the request can be read.", errors=errors)
+        raise refuse(422, "No record of the request can be read.", kind="nothing-readable", errors=errors)
     return EventAnswer(
         id=name,
         accepted=counts["accepted"],
@@ -137,8 +137,17 @@ def _answer(name: str, total: int, batch: Batch, fresh: pl.DataFrame) -> EventAn
         ignored=counts["ignored"],
         rejected=counts["rejected"],
         outcomes=outcomes,
+        sources=_by_source(batch.events, fresh),
         errors=errors,
     )
+
+
+def _by_source(read: pl.DataFrame, fresh: pl.DataFrame) -> dict[str, SourceCounts]:
+    new = Counter(fresh["source"].to_list())
+    return {
+        name: SourceCounts(accepted=new[name], duplicate=total - new[name])
+        for name, total in sorted(Counter(read["source"].to_list()).items())
+    }
 
 
 def _places(events: pl.DataFrame) -> set[int]:

@@ -20,6 +20,13 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
 
 
+class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Events of one source: new, and there already. A record may hold several."""
+
+    accepted: int
+    duplicate: int
+
+
 class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What became of each record, by its place in the request.
 
@@ -33,4 +40,5 @@ class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
     ignored: int
     rejected: int
     outcomes: list[Outcome]
+    sources: dict[str, SourceCounts]
     errors: list[Fault]
