@@ -73,6 +73,8 @@ def list_scores() -> ScorePage:
             since=utc(query.since),
             until=utc(query.until),
             severity=query.severity,
+            host=query.host,
+            technique=query.technique,
             order=query.order,
             limit=query.limit,
             cursor=query.cursor,

@@ -37,9 +37,23 @@ def test_filters_narrow_stored_scores(client: FlaskClient) -> None:
     assert all("T02:" in score["window_start"] for score in page["scores"])
 
 
+def test_host_and_technique_narrow_stored_scores(client: FlaskClient) -> None:
+    """The fleet runs on one host, which its snapshots name; a technique finds the windows whose reasons point to it."""
+    everything = client.get("/v1/scores?limit=1000").json["scores"]
+    assert client.get("/v1/scores?limit=1000&host=n1").json["scores"] == everything
+    assert client.get("/v1/scores?host=n2").json == {"scores": [], "next": None}
+
+    page = client.get("/v1/scores?limit=1000&technique=T1571&host=n1").json
+
+    wanted = [score for score in everything if "T1571" in {reason["technique"] for reason in score["reasons"]}]
+    assert 0 < len(page["scores"]) < len(everything)
+    assert page["scores"] == wanted
+
+
 @pytest.mark.parametrize(
     "query",
     [
+        "technique=T1",
         "limit=0",
         "limit=x",
         "severity=loud",
