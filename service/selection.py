@@ -54,8 +54,11 @@ class Selection(NamedTuple):
             statement = statement.where(first.c.window_start >= micros(self.since))
         if self.until is not None:
             statement = statement.where(first.c.window_start < micros(self.until))
-        if self.severity is not None:
-            statement = statement.where(score_table.c.severity >= SEVERITIES.index(self.severity))
+        if self.severity is not None and self.severity != SEVERITIES[0]:
+            statement = statement.where(
+                score_table.c.severity >= SEVERITIES.index(self.severity),
+                score_table.c.severity > sa.literal_column("0"),  # as the index of strange windows says
+            )
         return statement
 
 

@@ -205,8 +205,8 @@ class ScoreStore:
         if workloads is not None:
             statement = statement.where(score_table.c.workload.in_(list(workloads)))
         with self._database.reading() as connection:
-            rows = connection.execute(statement.order_by(score_table.c.workload, score_table.c.window_start)).all()
-        return [Cell(name, from_micros(start), bits, SEVERITIES[code]) for name, start, bits, code in rows]
+            rows = connection.execute(statement).all()
+        return [Cell(name, from_micros(start), bits, SEVERITIES[code]) for name, start, bits, code in sorted(rows)]
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Tell the start of the first and of the last stored window, or None when nothing is stored."""

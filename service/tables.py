@@ -38,6 +38,13 @@ score_table = sa.Table(
     sa.Index("scores_by_time", "window_start", "workload", "bits", "severity"),
     sa.Index("scores_by_bits", "bits", "window_start", "workload"),
     sa.Index("scores_by_workload", "workload", "window_start", "bits", "severity"),
+    # the few windows that incidents are made of; a query must say `severity > 0` to be answered from it
+    sa.Index(
+        "scores_strange",
+        *("window_start", "workload", "bits", "severity"),
+        sqlite_where=sa.text("severity > 0"),
+        postgresql_where=sa.text("severity > 0"),
+    ),
 )
 # What a score is found by besides its key. A table of its own: a window has several, and each is indexed.
 label_table = sa.Table(

@@ -14,8 +14,9 @@ from service.api.problems import refuse
 from service.api.schemas import FeedbackQuery, Moment, Note, Person, utc
 from service.feedback import MAX_LISTED, Ruling, Verdict
 from service.jobs.errors import JobError
+from service.jobs.incidents import UnknownIncidentError
 from service.jobs.proposals import proposals
-from service.jobs.verdicts import Ruled, UnknownIncidentError, give_verdict
+from service.jobs.verdicts import Ruled, give_verdict
 from service.state import state
 
 resource = Resource("verdicts")
@@ -30,7 +31,7 @@ class VerdictRequest(msgspec.Struct, frozen=True, kw_only=True):
     note: Note = ""
     until: Annotated[Moment | None, Meta(description="When the verdict expires; after 90 days by default.")] = None
     severity: Annotated[
-        Literal["low", "medium", "high", "critical"], Meta(description="As the alerts were listed with.")
+        Literal["low", "medium", "high", "critical"], Meta(description="As the incidents were listed with.")
     ] = "high"
     siblings: Annotated[bool, Meta(description="Hold for workloads of the same image in the same cohort too.")] = True
 
@@ -64,7 +65,7 @@ class ProposalList(msgspec.Struct, frozen=True, kw_only=True):
 def give_a_verdict(incident: str) -> Verdict:
     """Say of an incident whether it was expected, an attack, or unsure.
 
-    An incident is named by the `id` of its alert. What made an `expected` incident strange is explained from now on,
+    What made an `expected` incident strange is explained from now on,
     without retraining, and learnt at the next refresh; what made an `attack` strange is never learnt. `unsure` is kept
     for the record.
     """
@@ -81,7 +82,7 @@ def give_a_verdict(incident: str) -> Verdict:
     try:
         verdict = give_verdict(state().home, ruled, now=datetime.now(UTC))
     except UnknownIncidentError as error:
-        raise refuse(404, f"{error}; GET /v1/alerts lists those there are.") from None
+        raise refuse(404, f"{error}; GET /v1/incidents lists those there are.") from None
     except JobError as error:
         raise refuse(422, f"{error}.") from None
     _log.info("verdict given", id=verdict.id, verdict=verdict.verdict, workload=verdict.workload, by=verdict.by)

@@ -26,7 +26,7 @@ _TECHNIQUES = {
 
 
 def upgrade() -> None:
-    """Make the table, and fill it as far as can be known."""
+    """Make the table, fill it as far as can be known, and set strange windows apart."""
     op.create_table(
         "score_labels",
         sa.Column("workload", tables.Text(), primary_key=True),
@@ -36,4 +36,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("score_labels_by_value", "score_labels", ["kind", "value", "window_start", "workload"])
+    strange = sa.text("severity > 0")
+    columns = ["window_start", "workload", "bits", "severity"]
+    op.create_index("scores_strange", "scores", columns, sqlite_where=strange, postgresql_where=strange)
     op.execute(_TECHNIQUES[op.get_bind().dialect.name])

@@ -72,12 +72,47 @@ def test_bad_parameters_are_422(client: FlaskClient, query: str) -> None:
     assert answer.json["detail"]
 
 
-def test_alerts_are_runs(client: FlaskClient) -> None:
-    """The break-in is one alert of several windows, the strongest of all."""
-    first = client.get("/v1/alerts").json["alerts"][0]
+def test_incidents_are_runs(client: FlaskClient) -> None:
+    """The break-in is one incident of several windows, the strongest of all, on the host that ran the workload."""
+    first = client.get("/v1/incidents?host=n1&technique=T1571").json["incidents"][0]
     assert first["workload"] == "docker:shop/api"
     assert first["windows"] >= 3
-    assert first["start"] == "2026-09-13T02:00:00Z"
+    assert (first["start"], first["hosts"]) == ("2026-09-13T02:00:00Z", ["n1"])
+    assert client.get("/v1/incidents?host=n2").json == {"incidents": [], "next": None}
+
+    for name in (first["id"], quote(first["id"], safe="")):
+        told = client.get(f"/v1/incidents/{name}").json
+        assert told["incident"] == first
+        assert told["windows"][0]["window_start"] == first["start"]
+        assert len(told["windows"]) == first["windows"]
+        assert told["verdicts"] == []
+
+
+def test_incidents_come_page_by_page(client: FlaskClient) -> None:
+    """The cursors walk through every incident once, in either order, and belong to their question."""
+    every = client.get("/v1/incidents?severity=low&limit=1000").json
+    assert len(every["incidents"]) > 3
+    assert every["next"] is None
+    for order in ("bits", "time"):
+        found, cursor = [], ""
+        while cursor is not None:
+            page = client.get(f"/v1/incidents?severity=low&order={order}&limit=2{cursor}").json
+            found += page["incidents"]
+            cursor = page["next"] and f"&cursor={page['next']}"
+        key = "start" if order == "time" else "bits"
+        assert [one[key] for one in found] == sorted((one[key] for one in found), reverse=True)
+        assert sorted(one["id"] for one in found) == sorted(one["id"] for one in every["incidents"])
+    stolen = client.get("/v1/incidents?severity=low&limit=2").json["next"]
+    assert client.get(f"/v1/incidents?severity=medium&cursor={stolen}").status_code == 422
+    assert client.get(f"/v1/scores?cursor={stolen}").status_code == 422
+
+
+@pytest.mark.parametrize("name", ["x", "2026-09-13T02:00:00Z/docker:no", "2026-09-13T02:00:00/docker:shop/api"])
+def test_what_is_no_incident_is_404(client: FlaskClient, name: str) -> None:
+    """A name that leads to no strange window is not found, and the answer says where to look."""
+    answer = client.get(f"/v1/incidents/{quote(name, safe='')}")
+    assert (answer.status_code, answer.content_type) == (404, PROBLEM)
+    assert "GET /v1/incidents" in answer.json["detail"]
 
 
 def test_workloads_and_their_baselines(client: FlaskClient) -> None:
