@@ -7,7 +7,7 @@ import msgspec
 from flask import Blueprint, Response, current_app, render_template
 from markupsafe import Markup, escape
 
-from service.api import audit, changes, events, health, incidents, models, scores, verdicts, workloads
+from service.api import ads, audit, changes, events, health, incidents, models, scores, verdicts, workloads
 from service.api.openapi import document
 from service.api.operations import Resource
 
@@ -20,6 +20,7 @@ RESOURCES = (
     changes.resource,
     workloads.resource,
     models.resource,
+    ads.resource,
     audit.resource,
     health.resource,
     resource,

@@ -71,7 +71,15 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: list[Verdict]
 
 
-@resource.operation("GET", "/v1/incidents", scope="read", answer=IncidentPage, query=IncidentsQuery, problems=(422,))
+@resource.operation(
+    "GET",
+    "/v1/incidents",
+    scope="read",
+    answer=IncidentPage,
+    query=IncidentsQuery,
+    problems=(422,),
+    examples={"technique": "T1571", "severity": "medium", "limit": 10},
+)
 def list_incidents() -> IncidentPage:
     """List incidents, page by page.
 
@@ -96,7 +104,13 @@ def list_incidents() -> IncidentPage:
 
 
 @resource.operation(
-    "GET", "/v1/incidents/<path:incident>", scope="read", answer=Story, query=IncidentQuery, problems=(422,)
+    "GET",
+    "/v1/incidents/<path:incident>",
+    scope="read",
+    answer=Story,
+    query=IncidentQuery,
+    problems=(422,),
+    examples={"incident": "2026-09-13T02:00:00Z/docker:shop/api"},
 )
 def get_incident(incident: str) -> Story:
     """Show an incident.

@@ -60,6 +60,11 @@ class ProposalList(msgspec.Struct, frozen=True, kw_only=True):
     scope="operate",
     answer=Verdict,
     body=VerdictRequest,
+    idempotent=True,
+    examples={
+        "incident": "2026-09-13T02:00:00Z/docker:shop/api",
+        "body": {"verdict": "expected", "by": "ada", "note": "the new payment provider"},
+    },
     problems=(413, 415, 422),
 )
 def give_a_verdict(incident: str) -> Verdict:
@@ -110,7 +115,9 @@ def propose_verdicts() -> ProposalList:
         raise refuse(503, f"{error}.") from None
 
 
-@resource.operation("DELETE", "/v1/verdicts/<verdict>", scope="operate", answer=Verdict)
+@resource.operation(
+    "DELETE", "/v1/verdicts/<verdict>", scope="operate", answer=Verdict, examples={"verdict": "verdict-3f9c0a1b2c4d"}
+)
 def withdraw_verdict(verdict: str) -> Verdict:
     """Withdraw a verdict; scores made from then on do not know it, and the next refresh learns without it."""
     found = state().home.feedback.withdraw(Verdict, verdict)

@@ -1,14 +1,22 @@
 import gzip
+import shutil
 import sqlite3
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
 
+from features.protocols import specs
 from service.app import SECURITY_HEADERS, create_app
+from service.emulation.scenario import library
 from service.settings import Settings
 
+ROOT = Path(__file__).parents[3]
 PROBLEM = "application/problem+json"
 
 
@@ -142,6 +150,40 @@ def test_promotion(client: FlaskClient) -> None:
     version = client.get("/v1/models").json["champion"]
     assert client.post(f"/v1/models/{version}/promote").json == {"champion": version, "before": version}
     assert client.post("/v1/models/x/promote").status_code == 404
+
+
+def test_strategies_are_shown(client: FlaskClient) -> None:
+    """Each family of features that is watched has its strategy: techniques, features, claims, and the page itself."""
+    listed = client.get("/v1/ads").json["ads"]
+    assert [one["id"] for one in listed] == ["pulls", "network", "config", "control"]
+    for one in listed:
+        assert one["features"] == [name for name in specs() if specs()[name].family == one["id"]]
+        assert {specs()[name].technique for name in one["features"]} <= {each["id"] for each in one["techniques"]}
+        assert all(each["tactics"] for each in one["techniques"])
+        assert set(one["scenarios"]) <= set(library())
+        full = client.get(f"/v1/ads/{one['id']}").json
+        assert {name: full[name] for name in one} == one
+        page = (ROOT / "docs" / "ads" / f"{one['id']}.md").read_text("utf-8")
+        for name, text in full["sections"].items():
+            assert f"## {name}\n\n{text}" in page
+    assert client.get("/v1/ads/README").status_code == 404
+    assert client.get("/v1/ads/..%2f..%2fsettings").status_code == 404
+
+
+def test_an_installed_package_has_its_strategies(tmp_path: Path) -> None:
+    """Laid out as the wheel is, the package finds the pages within itself."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for place, target in {**{name: name for name in wheel["packages"]}, **wheel["force-include"]}.items():
+        shutil.copytree(ROOT / place, tmp_path / target, dirs_exist_ok=True)
+
+    program = "import service.strategies as s; print(s.__file__, *s.strategies())"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
+    )
+
+    place, *names = found.stdout.split()
+    assert Path(place).is_relative_to(tmp_path)
+    assert names == ["pulls", "network", "config", "control"]
 
 
 def test_readiness_tells_the_truth(client: FlaskClient, empty: FlaskClient) -> None:
