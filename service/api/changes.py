@@ -18,7 +18,25 @@ resource = Resource("changes")
 _log = structlog.get_logger("wharfinger.feedback")
 
 
-@resource.operation("POST", "/v1/changes", scope="operate", answer=Change, body=ChangeRequest, problems=(413, 415, 422))
+@resource.operation(
+    "POST",
+    "/v1/changes",
+    scope="operate",
+    answer=Change,
+    body=ChangeRequest,
+    idempotent=True,
+    examples={
+        "body": {
+            "workload": "docker:shop/*",
+            "image": "registry.example/shop/api:1.5",
+            "fields": ["EnvKey=MODE"],
+            "destinations": ["mail.example:587"],
+            "until": "2099-01-01T00:00:00Z",
+            "by": "ci",
+        }
+    },
+    problems=(413, 415, 422),
+)
 def announce_change() -> Change:
     """Announce a change, so that the drift it names is shown as explained and raises no score.
 
@@ -55,7 +73,9 @@ def list_changes() -> ChangeList:
     return ChangeList(changes=state().home.feedback.statements(Change, at=at, limit=MAX_LISTED))
 
 
-@resource.operation("DELETE", "/v1/changes/<change>", scope="operate", answer=Change)
+@resource.operation(
+    "DELETE", "/v1/changes/<change>", scope="operate", answer=Change, examples={"change": "change-3f9c0a1b2c4d"}
+)
 def withdraw_change(change: str) -> Change:
     """Withdraw an announced change; windows scored from then on are not explained by it."""
     found = state().home.feedback.withdraw(Change, change)

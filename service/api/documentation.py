@@ -7,7 +7,7 @@ import msgspec
 from flask import Blueprint, Response, current_app, render_template
 from markupsafe import Markup, escape
 
-from service.api import alerts, audit, changes, events, health, models, scores, verdicts, workloads
+from service.api import ads, audit, changes, events, health, incidents, models, scores, verdicts, workloads
 from service.api.openapi import document
 from service.api.operations import Resource
 
@@ -15,11 +15,12 @@ resource = Resource("documentation")
 RESOURCES = (
     events.resource,
     scores.resource,
-    alerts.resource,
+    incidents.resource,
     verdicts.resource,
     changes.resource,
     workloads.resource,
     models.resource,
+    ads.resource,
     audit.resource,
     health.resource,
     resource,

@@ -41,10 +41,7 @@ def get_readiness() -> Health:
     if any(failures.values()):
         told = "; ".join(f"{name}: {failure}" for name, failure in failures.items() if failure)
         kind = "urn:wharfinger:problem:not-ready"
-        raise ProblemError(
-            Problem(title="Service Unavailable", status=503, type=kind, detail=told, checks=checks),
-            {"Retry-After": "5"},
-        )
+        raise ProblemError(Problem(title="Service Unavailable", status=503, type=kind, detail=told, checks=checks))
     return Health(status="ready", checks=checks)
 
 

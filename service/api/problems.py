@@ -11,6 +11,7 @@ from service.api.schemas.problems import Fault, Problem
 
 _log = structlog.get_logger("wharfinger.http")
 MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER = "5"  # seconds, where nothing more is known
 
 
 class ProblemError(Exception):
@@ -49,6 +50,8 @@ def answer(found: Problem, headers: dict[str, str] | None = None) -> Response:
     """Turn a problem into a response."""
     response = Response(msgspec.json.encode(found), found.status, headers)
     response.content_type = MEDIA_TYPE
+    if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers.setdefault("Retry-After", _RETRY_AFTER)
     return response
 
 

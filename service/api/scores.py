@@ -40,6 +40,17 @@ Numbered = list[tuple[int, T]]
     answer=ScoreAnswer,
     body=ScoreRequest,
     problems=(413, 415, 422, 503),
+    examples={
+        "body": {
+            "windows": [
+                {
+                    "workload": "docker:shop/api",
+                    "window_start": "2026-09-14T09:20:00Z",
+                    "features": {"network.connections": 60, "network.new_edge": ["203.0.113.66:4444"]},
+                }
+            ]
+        }
+    },
 )
 def score() -> ScoreAnswer:
     """Score windows of features, or raw events, at once.
@@ -64,7 +75,21 @@ def score() -> ScoreAnswer:
     return ScoreAnswer(scores=answers, model=detector.version)
 
 
-@resource.operation("GET", "/v1/scores", scope="read", answer=ScorePage, query=ScoreQuery, problems=(422,))
+@resource.operation(
+    "GET",
+    "/v1/scores",
+    scope="read",
+    answer=ScorePage,
+    query=ScoreQuery,
+    problems=(422,),
+    examples={
+        "workload": "docker:shop/api",
+        "since": "2026-09-13T00:00:00Z",
+        "severity": "high",
+        "order": "bits",
+        "limit": 10,
+    },
+)
 def list_scores() -> ScorePage:
     """List stored scores, page by page."""
     query = read_query(ScoreQuery)
@@ -74,6 +99,8 @@ def list_scores() -> ScorePage:
             since=utc(query.since),
             until=utc(query.until),
             severity=query.severity,
+            host=query.host,
+            technique=query.technique,
             order=query.order,
             limit=query.limit,
             cursor=query.cursor,

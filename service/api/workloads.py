@@ -27,7 +27,14 @@ def list_workloads() -> WorkloadList:
     return WorkloadList(workloads=msgspec.convert(rows, list[WorkloadSummary]))
 
 
-@resource.operation("GET", "/v1/workloads/<path:workload>/baseline", scope="read", answer=Baseline, problems=(503,))
+@resource.operation(
+    "GET",
+    "/v1/workloads/<path:workload>/baseline",
+    scope="read",
+    answer=Baseline,
+    problems=(503,),
+    examples={"workload": "docker:shop/api"},
+)
 def get_baseline(workload: str) -> Baseline:
     """Tell what is normal for a workload, as the model in use learnt it.
 

@@ -15,6 +15,7 @@ LARGEST = 1e15
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset, such as 2026-09-14T09:20:00Z.")]
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
 Item = Annotated[str, Meta(min_length=1, max_length=4096)]
+Technique = Annotated[str, Meta(pattern=r"^T\d{4}(\.\d{3})?$")]
 Number = Annotated[float, Meta(ge=0, le=LARGEST)]
 Count = Annotated[int, Meta(ge=1, le=2**53)]
 Feature = Number | list[Item] | dict[Item, Count]
@@ -81,6 +82,10 @@ class ScoreQuery(msgspec.Struct, frozen=True, kw_only=True):
     since: Annotated[Moment | None, Meta(description="Windows that start at or after this time.")] = None
     until: Annotated[Moment | None, Meta(description="Windows that start before this time.")] = None
     severity: Annotated[Severity | None, Meta(description="At least this severe.")] = None
+    host: Annotated[Name | None, Meta(description="Only windows of workloads that ran on this host.")] = None
+    technique: Annotated[
+        Technique | None, Meta(description="Only windows with a reason that points to exactly this technique.")
+    ] = None
     order: Annotated[Literal["time", "bits"], Meta(description="Newest first, or strangest first.")] = "time"
     limit: Annotated[int, Meta(ge=1, le=1000, description="Scores on a page.")] = 100
     cursor: Annotated[

@@ -18,7 +18,7 @@ class VerdictRequest(msgspec.Struct, frozen=True, kw_only=True):
     note: Note = ""
     until: Annotated[Moment | None, Meta(description="When the verdict expires; after 90 days by default.")] = None
     severity: Annotated[
-        Literal["low", "medium", "high", "critical"], Meta(description="As the alerts were listed with.")
+        Literal["low", "medium", "high", "critical"], Meta(description="As the incidents were listed with.")
     ] = "high"
     siblings: Annotated[bool, Meta(description="Hold for workloads of the same image in the same cohort too.")] = True
 

@@ -162,7 +162,7 @@ def test_an_unknown_incident_is_404(client: FlaskClient, incident: str) -> None:
 
 def test_alerts_carry_the_id_that_verdicts_take(client: FlaskClient) -> None:
     """The id of the first alert names the break-in."""
-    assert get(client, "/v1/alerts")["alerts"][0]["id"] == INCIDENT
+    assert get(client, "/v1/incidents")["incidents"][0]["id"] == INCIDENT
 
 
 def test_proposals_leave_out_what_has_a_verdict(client: FlaskClient) -> None:
