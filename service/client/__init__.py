@@ -3,6 +3,7 @@
 from service.api.schemas import Refused, Window
 from service.api.schemas.changes import ChangeRequest
 from service.api.schemas.verdicts import VerdictRequest
+from service.client.client import Client
 from service.client.errors import AnswerError, ClientError, UnreachableError
 from service.client.sending import Sent
 

@@ -71,7 +71,7 @@ class Transport:
             raise_on_status=False,
         )
         # What never reached the service may always be sent again; only a connection can show that.
-        self._once = self._again.new(read=0, status=0, other=0, allowed_methods=frozenset())
+        self._once = self._again.new(read=0, status=0, other=0)
         self._never = self._again.new(total=0)
         self._kept: dict[str, tuple[str, bytes]] = {}
 
