@@ -19,7 +19,7 @@ from service.state import ModelWatch, State
 from service.wiring import open_home
 
 _log = structlog.get_logger("wharfinger.http")
-_QUIET = ("/healthz", "/readyz", "/metrics")
+_QUIET = ("/healthz", "/readyz", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready")
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -60,7 +60,7 @@ def create_app(settings: Settings, *, closed: bool = False) -> Flask:
     app.register_blueprint(pages)
     app.register_blueprint(dashboard)
     app.register_blueprint(login)
-    problems.register(app)
+    problems.register(app, {one.below: one.error.of for one in RESOURCES if one.error})
     app.before_request(_begin)
     app.after_request(_finish)
     Admission((one for each in RESOURCES for one in each.operations), settings.allowed_hosts).attach(app)

@@ -7,7 +7,20 @@ import msgspec
 from flask import Blueprint, Response, current_app, render_template
 from markupsafe import Markup, escape
 
-from service.api import ads, audit, changes, events, health, incidents, models, scores, verdicts, workloads
+from service.api import (
+    ads,
+    audit,
+    changes,
+    events,
+    health,
+    incidents,
+    inference,
+    mlflow,
+    models,
+    scores,
+    verdicts,
+    workloads,
+)
 from service.api.openapi import document
 from service.api.operations import Resource
 
@@ -22,6 +35,8 @@ RESOURCES = (
     models.resource,
     ads.resource,
     audit.resource,
+    inference.resource,
+    mlflow.resource,
     health.resource,
     resource,
 )

@@ -64,7 +64,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         Version of the service.
     """
     operations = list(operations)
-    mentioned = [kind for one in operations for kind in (one.answer, one.body)]
+    mentioned = [kind for one in operations for kind in (one.answer, one.body, one.error)]
     types = [Problem, Refused, *(kind for kind in mentioned if isinstance(kind, type) and kind is not dict)]
     queries = [one.query for one in operations if one.query]
     _, schemas = msgspec.json.schema_components([*types, *queries], ref_template=_REF)
@@ -163,7 +163,7 @@ def _responses(one: Operation) -> dict[str, Any]:
     for status in sorted({*COMMON, *(GUARDED if one.scope else ()), *one.problems}):
         found[str(status)] = {
             "description": _MEANINGS[status],
-            "content": {MEDIA_TYPE: {"schema": _reference(Problem)}},
+            "content": {MEDIA_TYPE if one.error is Problem else "application/json": {"schema": _reference(one.error)}},
         }
         if header := _HEADERS.get(status):
             found[str(status)]["headers"] = {header[0]: _header(header[1])}

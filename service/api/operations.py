@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 
 import msgspec
 from flask import Blueprint, Response, current_app, request
@@ -13,6 +13,7 @@ from werkzeug.http import http_date
 from service.access.callers import Scope
 from service.api.conditional import conditional
 from service.api.repeats import KEY, answered_once
+from service.api.schemas.problems import Problem
 
 View = Callable[..., Any]
 COMMON = (400, 404, 405, 500)  # what any path can answer
@@ -51,6 +52,8 @@ class Operation:
         What a caller must be allowed to; None where nobody is asked.
     answer
         Type of a 200 answer, or its media type where it is not JSON.
+    error
+        Type of every other answer.
     largest
         Bytes that a body may have; None for as many as the settings allow.
     query, body
@@ -82,6 +85,7 @@ class Operation:
     description: str
     scope: Scope | None
     answer: Any
+    error: Any = Problem
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
     content: Mapping[str, Any] | None = None
@@ -126,11 +130,25 @@ class Operation:
         return found
 
 
-class Resource:
-    """A blueprint that remembers its operations."""
+class ErrorForm(Protocol):
+    """A type of errors that a protocol has in place of problem details."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    @classmethod
+    def of(cls, problem: Problem, /) -> msgspec.Struct:
+        """Tell a problem in this form."""
+
+
+class Resource:
+    """A blueprint that remembers its operations.
+
+    Parameters
+    ----------
+    error, below
+        Form of errors, for whatever is asked below a path, where a protocol has one of its own.
+    """
+
+    def __init__(self, name: str, *, error: type[ErrorForm] | None = None, below: str = "") -> None:
+        self.name, self.error, self.below = name, error, below
         self.blueprint = Blueprint(f"api_{name}", __name__)
         self.blueprint.after_request(self._announce)
         self.operations: list[Operation] = []
@@ -163,6 +181,7 @@ class Resource:
                 description=" ".join(rest.split()),
                 scope=scope,
                 answer=answer,
+                error=self.error or Problem,
                 **details,
             )
             self.operations.append(declared)

@@ -6,6 +6,7 @@ import msgspec
 
 from models.detector import Detector
 from models.scores import Score
+from service.api.champion import champion
 from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
 from service.api.problems import ProblemError, problem, refuse
@@ -59,7 +60,7 @@ def score() -> ScoreAnswer:
     others; only when no item at all can be read is the whole request refused.
     """
     windows, events, host, refused = _read(read_body())
-    detector = _detector()
+    detector = champion()
     home = state().home
     scored, unfit = score_windows(detector, windows, home.feedback.expectations())
     found, unread = _score_events(detector, events, host, home)
@@ -124,13 +125,6 @@ def _score_events(
         expected=home.feedback.expectations(),
     )
     return scores, {events[place][0]: problem(422, reason) for place, reason in unread}
-
-
-def _detector() -> Detector:
-    detector = state().model.get()
-    if detector is None:
-        raise refuse(503, state().model.problem or "There is no model yet; run: wharfinger refresh", kind="no-model")
-    return detector
 
 
 def _read(raw: bytes) -> tuple[Numbered[Window], Numbered[dict[str, Any]], str | None, dict[str, Problem]]:

@@ -3,6 +3,7 @@
 import msgspec
 
 from features.protocols import specs
+from service.api.champion import champion
 from service.api.decoding import read_query
 from service.api.operations import Resource
 from service.api.problems import refuse
@@ -40,9 +41,7 @@ def get_baseline(workload: str) -> Baseline:
 
     The name may be given as it is, with its `:` and `/`, or percent-encoded.
     """
-    detector = state().model.get()
-    if detector is None:
-        raise refuse(503, state().model.problem or "There is no model yet; run: wharfinger refresh", kind="no-model")
+    detector = champion()
     baseline = detector.baseline(workload)
     if baseline is None:
         raise refuse(404, f"The model has no baseline of {workload!r}; GET /v1/workloads lists workloads.")
