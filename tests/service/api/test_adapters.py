@@ -171,7 +171,7 @@ def frames() -> list[dict[str, Any]]:
             "dataframe_split": {
                 "index": [0, 1],
                 "columns": names,
-                "data": [list(row) for row in zip(*columns.values(), strict=True)],
+                "data": table,
             }
         },
     ]
