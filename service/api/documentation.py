@@ -7,7 +7,7 @@ import msgspec
 from flask import Blueprint, Response, current_app, render_template
 from markupsafe import Markup, escape
 
-from service.api import ads, audit, changes, events, health, incidents, models, scores, verdicts, workloads
+from service.api import ads, audit, changes, coverage, events, health, incidents, models, scores, verdicts, workloads
 from service.api.openapi import document
 from service.api.operations import Resource
 
@@ -19,6 +19,7 @@ RESOURCES = (
     verdicts.resource,
     changes.resource,
     workloads.resource,
+    coverage.resource,
     models.resource,
     ads.resource,
     audit.resource,
