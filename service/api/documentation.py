@@ -26,6 +26,9 @@ RESOURCES = (
     health.resource,
     resource,
 )
+CONTENT_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 pages = Blueprint("documentation", __name__, template_folder="templates")
 
 
@@ -44,10 +47,18 @@ def mark_code(text: str) -> Markup:
     )
 
 
+@pages.app_template_filter("pretty")
+def lay_out(value: Any) -> str:  # noqa: ANN401 -- JSON
+    """Write JSON for people."""
+    return "" if value is None else msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
 @pages.get("/docs")
 def docs() -> Response:
-    """Show the document as a page."""
-    return Response(render_template("docs.html", spec=current_document(), example=example))
+    """Show the document as a page, on which requests can be tried; no other page has a script."""
+    response = Response(render_template("docs.html", spec=current_document(), example=example))
+    response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; script-src 'self'; connect-src 'self'"
+    return response
 
 
 def current_document() -> dict[str, Any]:
