@@ -100,8 +100,6 @@ def _shape(schema: dict[str, Any], schemas: dict[str, Any], seen: tuple[str, ...
 def _plain_shape(schema: dict[str, Any], schemas: dict[str, Any], seen: tuple[str, ...]) -> Any:  # noqa: ANN401 -- JSON
     if properties := schema.get("properties"):
         return {name: _shape(part, schemas, seen) for name, part in properties.items()}
-    if pair := schema.get("prefixItems"):
-        return [_shape(part, schemas, seen) for part in pair]
     if schema.get("type") == "array":
         return [_shape(schema.get("items", {}), schemas, seen)]
     if isinstance(extra := schema.get("additionalProperties"), dict):

@@ -47,7 +47,7 @@ PAGES = [
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_keep_to_the_policy(client: FlaskClient, path: str) -> None:
-    """A page has no inline style or link elsewhere, and every link leads somewhere; that of the API alone has a script."""
+    """A page has no inline style or link elsewhere, links lead somewhere, and that of the API alone has a script."""
     answer = client.get(path)
     assert answer.status_code == 200
     page = Page(answer.text)
