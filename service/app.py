@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from service.access.gate import gate_of
 from service.admission import Admission
 from service.api import problems
-from service.api.documentation import RESOURCES, pages
+from service.api.documentation import CONTENT_POLICY, RESOURCES, pages
 from service.api.operations import SAFE_METHODS
 from service.dashboard import dashboard, login
 from service.metrics import REQUESTS, SECONDS
@@ -21,8 +21,7 @@ from service.wiring import open_home
 _log = structlog.get_logger("wharfinger.http")
 _QUIET = ("/healthz", "/readyz", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready")
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",

@@ -137,7 +137,7 @@ class ScoreStore:
             raise ValueError(f"limit must lie between 1 and {MAX_LIMIT}")
         selection = Selection(workload, since, until, severity, host, technique)
         question = (selection, order)
-        place = None if cursor is None else redeem(cursor, question)
+        place = None if cursor is None else redeem(cursor, question, Position)
         with self._database.reading() as connection:
             rows = connection.execute(_page(selection, order, limit + 1, place)).all()
         page = [_score(row.body, row.revision) for row in rows[:limit]]

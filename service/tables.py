@@ -88,6 +88,17 @@ heard_table = sa.Table(
     sa.Column("host", Text, primary_key=True),  # empty where events name none
     sa.Column("latest", sa.BigInteger, nullable=False),  # event time in µs since 1970
 )
+coverage_table = sa.Table(
+    "coverage",
+    metadata,
+    sa.Column("source", Text, primary_key=True),
+    sa.Column("host", Text, primary_key=True),  # empty where it is not known
+    sa.Column("workload", Text, primary_key=True),  # empty where nobody is known to be the author
+    sa.Column("events", sa.BigInteger, nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False),  # µs since 1970, like last
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Index("coverage_by_workload", "workload", "source", "host"),
+)
 answer_table = sa.Table(
     "answers",
     metadata,

@@ -68,6 +68,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     types = [Problem, Refused, *(kind for kind in mentioned if isinstance(kind, type) and kind is not dict)]
     queries = [one.query for one in operations if one.query]
     _, schemas = msgspec.json.schema_components([*types, *queries], ref_template=_REF)
+    _spell_pairs(schemas)
     paths: dict[str, dict[str, Any]] = {}
     for one in operations:
         path = _RULE_VARIABLE.sub(r"{\1}", one.path)
@@ -86,6 +87,20 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": _SCHEMES},
     }
+
+
+def _spell_pairs(node: Any) -> None:  # noqa: ANN401 -- JSON
+    """Describe tuples of one type by `items`, in place: not every reader of the document knows `prefixItems`."""
+    if isinstance(node, dict):
+        prefix = node.get("prefixItems")
+        if isinstance(prefix, list) and all(one == prefix[0] for one in prefix):
+            del node["prefixItems"]
+            node["items"] = prefix[0]
+        for part in node.values():
+            _spell_pairs(part)
+    elif isinstance(node, list):
+        for part in node:
+            _spell_pairs(part)
 
 
 def _operation(one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -20,23 +20,25 @@ from service.api.schemas import Refused, ScoreAnswer, ScorePage, Window
 from service.api.schemas.ads import StrategyList
 from service.api.schemas.audit import AuditPage
 from service.api.schemas.changes import ChangeList, ChangeRequest
+from service.api.schemas.coverage import CoverageAnswer, WorkloadCoveragePage
 from service.api.schemas.events import EventAnswer
 from service.api.schemas.health import Health
 from service.api.schemas.incidents import IncidentPage, Story
 from service.api.schemas.models import Model, ModelList, Promotion
 from service.api.schemas.verdicts import ProposalList, VerdictList, VerdictRequest
 from service.api.schemas.workloads import Baseline, FeatureInfo, FeatureList, WorkloadList, WorkloadSummary
-from service.client.errors import AnswerError, ClientError, UnreachableError
-from service.client.selection import Selection
+from service.client.errors import AnswerError, UnreachableError
+from service.client.selection import CoverageSelection, Selection
 from service.client.sending import Sent, Telemetry, send
-from service.client.transport import Transport
+from service.client.transport import Transport, decode
+from service.covered import WorkloadCoverage
 from service.statements import Change, Verdict
 from service.strategy import Outline, Strategy
 
 KEY_VARIABLE = "WHARFINGER_API_KEY"
 _EVERY = 0.2  # seconds between two looks whether the service is ready
 T = TypeVar("T")
-Page = TypeVar("Page", ScorePage, IncidentPage, AuditPage)
+Page = TypeVar("Page", ScorePage, IncidentPage, WorkloadCoveragePage, AuditPage)
 
 
 class Client:
@@ -109,7 +111,7 @@ class Client:
         that could not be read. A `Refused` stands where something could not be scored.
         """
         body = msgspec.json.encode({"windows": windows, "events": events, "host": host})
-        answer = _decode(self._transport.ask("POST", "/v1/scores", body=body, repeatable=True), ScoreAnswer)
+        answer = decode(self._transport.ask("POST", "/v1/scores", body=body, repeatable=True), ScoreAnswer)
         return [
             msgspec.convert(one, Refused) if "error" in one else msgspec.convert(one, Score) for one in answer.scores
         ]
@@ -137,7 +139,7 @@ class Client:
             answer = self._transport.ask(
                 "POST", "/v1/events", query=query, body=lines, headers=headers, repeatable=True
             )
-            return _decode(answer, EventAnswer)
+            return decode(answer, EventAnswer)
 
         return send(records, post)
 
@@ -169,7 +171,7 @@ class Client:
 
     def withdraw_verdict(self, name: str) -> Verdict:
         """Withdraw a verdict."""
-        return _decode(self._transport.ask("DELETE", f"/v1/verdicts/{quote(name, safe='')}"), Verdict)
+        return decode(self._transport.ask("DELETE", f"/v1/verdicts/{quote(name, safe='')}"), Verdict)
 
     def announce(self, change: ChangeRequest) -> Change:
         """Announce a change, so that the drift it names raises no score."""
@@ -181,7 +183,7 @@ class Client:
 
     def withdraw_change(self, name: str) -> Change:
         """Withdraw an announced change."""
-        return _decode(self._transport.ask("DELETE", f"/v1/changes/{quote(name, safe='')}"), Change)
+        return decode(self._transport.ask("DELETE", f"/v1/changes/{quote(name, safe='')}"), Change)
 
     def workloads(self, *, since: datetime | None = None) -> list[WorkloadSummary]:
         """List the workloads that have stored scores, the strangest first."""
@@ -190,6 +192,19 @@ class Client:
     def baseline(self, workload: str) -> Baseline:
         """Tell what is normal for a workload."""
         return self._get(f"/v1/workloads/{quote(workload, safe='')}/baseline", Baseline)
+
+    def coverage(self, **chosen: Unpack[CoverageSelection]) -> CoverageAnswer:
+        """Tell which source tells of which host, since when it is silent, and how much has no known author."""
+        return self._get("/v1/coverage", CoverageAnswer, **chosen)
+
+    def covered_workloads(
+        self, *, workload: str | None = None, limit: int | None = None, **chosen: Unpack[CoverageSelection]
+    ) -> Iterator[WorkloadCoverage]:
+        """Go through what each source tells of each workload on each host, page by page of `limit` rows."""
+        for page in self._pages(
+            "/v1/coverage/workloads", WorkloadCoveragePage, workload=workload, limit=limit, **chosen
+        ):
+            yield from page.workloads
 
     def features(self) -> list[FeatureInfo]:
         """List the features that a window may carry."""
@@ -205,7 +220,7 @@ class Client:
 
     def promote(self, version: str) -> Promotion:
         """Make a model the one that answers."""
-        return _decode(self._transport.ask("POST", f"/v1/models/{quote(version, safe='')}/promote"), Promotion)
+        return decode(self._transport.ask("POST", f"/v1/models/{quote(version, safe='')}/promote"), Promotion)
 
     def strategies(self) -> list[Outline]:
         """List the detection strategies."""
@@ -230,7 +245,7 @@ class Client:
 
     def health(self) -> Health:
         """Tell that the service answers."""
-        return _decode(self._transport.look("/healthz"), Health)
+        return decode(self._transport.look("/healthz"), Health)
 
     def ready(self) -> bool:
         """Tell whether the service can do its work."""
@@ -267,7 +282,7 @@ class Client:
                 return
 
     def _get(self, path: str, kind: type[T], **query: object) -> T:
-        return _decode(self._transport.ask("GET", path, query=query), kind)
+        return decode(self._transport.ask("GET", path, query=query), kind)
 
     def _pages(self, path: str, kind: type[Page], by: str = "cursor", **query: object) -> Iterator[Page]:
         following: str | int | None = None
@@ -280,11 +295,4 @@ class Client:
     def _post_once(self, path: str, body: msgspec.Struct, kind: type[T]) -> T:
         key = {"Idempotency-Key": uuid.uuid4().hex}
         answer = self._transport.ask("POST", path, body=msgspec.json.encode(body), headers=key, repeatable=True)
-        return _decode(answer, kind)
-
-
-def _decode(raw: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
-        raise ClientError(f"the service is of another version than this client: {error}") from error
+        return decode(answer, kind)

@@ -1,4 +1,4 @@
-"""What can be asked of stored scores and incidents."""
+"""What can be asked of stored scores, incidents and coverage."""
 
 from datetime import datetime
 from typing import Literal, TypedDict
@@ -17,3 +17,11 @@ class Selection(TypedDict, total=False):
     technique: str
     order: Literal["time", "bits"]
     limit: int
+
+
+class CoverageSelection(TypedDict, total=False):
+    """Which coverage to tell of; `silent_after` is in seconds without an event, up to the latest of all."""
+
+    source: str
+    host: str
+    silent_after: int

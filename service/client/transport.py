@@ -4,7 +4,7 @@ import gzip
 import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -21,6 +21,7 @@ _LARGE = 4_096  # bytes from which compression saves more than it costs
 _LONGEST_WAIT = 60  # seconds that a `Retry-After` is obeyed for
 _MOST_KEPT = 64  # answers kept for their ETags
 _CONNECT = 10.0  # seconds
+T = TypeVar("T")
 
 
 class Transport:
@@ -59,7 +60,7 @@ class Transport:
             raise ClientError(f"cannot read the authorities in {ca_file}: {cause(error)}") from error
         waits = urllib3.Timeout(connect=min(_CONNECT, timeout), read=timeout)
         self._pool = urllib3.PoolManager(ssl_context=trusted, timeout=waits)
-        # A 503 without Retry-After, such as that there is no model, is not helped by asking again.
+        # of what the service itself answers, `Retry-After` says whether asking again can help
         self._again = urllib3.Retry(
             retries,
             status_forcelist=(502, 504),
@@ -158,3 +159,17 @@ def _problem(answer: urllib3.BaseHTTPResponse) -> Problem:
         place = answer.headers.get("Location")
         told = f"it is at {place} now" if place else "something other than the service answered"
         return Problem(title=answer.reason or "", status=answer.status, detail=told)
+
+
+def decode(raw: bytes, kind: type[T]) -> T:
+    """Read an answer.
+
+    Raises
+    ------
+    ClientError
+        If it is another than was asked for.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError as error:
+        raise ClientError(f"the service is of another version than this client: {error}") from error

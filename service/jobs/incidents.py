@@ -81,7 +81,7 @@ def page(
         If the cursor does not belong to this question.
     """
     question = ("incidents", selection, at_least, order)
-    after = None if cursor is None else _rank(redeem(cursor, question))
+    after = None if cursor is None else _rank(redeem(cursor, question, Position))
     places = sorted(((one.place(order), one) for one in _touching(database, selection, at_least)), key=_first)
     left = [(place, one) for place, one in places if after is None or _rank(place) > after]
     more = issue(left[limit - 1][0], question) if len(left) > limit else None

@@ -112,6 +112,14 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
             "kind": "host",
             "value": "n1",
         },
+        "coverage": {
+            "source": "zeek",
+            "host": "",
+            "workload": "docker:shop/api",
+            "events": 5,
+            "first": 1_789_344_000_000_000,
+            "last": 1_789_344_600_000_000,
+        },
     },
 }
 

@@ -72,6 +72,8 @@ def test_every_operation_has_a_method(copied: Flask, url: str) -> None:
         assert client.model(champion).champion
         assert client.promote(champion).champion == champion
         client.strategy(client.strategies()[0].id)
+        assert client.coverage(silent_after=60).sources is not None
+        next(client.covered_workloads(limit=1), None)
         list(client.audit(limit=2))
     copied.before_request_funcs[None].remove(remember)
 

@@ -1,4 +1,4 @@
-"""Find scores by host and by technique."""
+"""Find scores by host and by technique; keep what the telemetry covers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,7 +26,7 @@ _TECHNIQUES = {
 
 
 def upgrade() -> None:
-    """Make the table, fill it as far as can be known, and set strange windows apart."""
+    """Make the tables, fill labels as far as they can be known, and set strange windows apart."""
     op.create_table(
         "score_labels",
         sa.Column("workload", tables.Text(), primary_key=True),
@@ -39,4 +39,14 @@ def upgrade() -> None:
     strange = sa.text("severity > 0")
     columns = ["window_start", "workload", "bits", "severity"]
     op.create_index("scores_strange", "scores", columns, sqlite_where=strange, postgresql_where=strange)
+    op.create_table(
+        "coverage",
+        sa.Column("source", tables.Text(), primary_key=True),
+        sa.Column("host", tables.Text(), primary_key=True),
+        sa.Column("workload", tables.Text(), primary_key=True),
+        sa.Column("events", sa.BigInteger(), nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("coverage_by_workload", "coverage", ["workload", "source", "host"])
     op.execute(_TECHNIQUES[op.get_bind().dialect.name])
