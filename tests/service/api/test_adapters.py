@@ -1,6 +1,8 @@
 """The protocols of model servers, against what the service answers to the same windows."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,3 +216,15 @@ def test_empty_frames_have_no_predictions(client: FlaskClient) -> None:
 def test_the_version_is_told(client: FlaskClient) -> None:
     """The version is plain text, as MLflow's is."""
     assert client.get("/version").text == client.get("/v2").json["version"]
+
+
+def test_the_examples_of_the_page_are_answered(client: FlaskClient) -> None:
+    """Each request that docs/adapters.md shows is answered with a score of high severity."""
+    page = (Path(__file__).resolve().parents[3] / "docs" / "adapters.md").read_text()
+    examples = re.findall(r"^curl -s localhost:8080(\S+) .*? -d '(.*?)'$", page, re.MULTILINE | re.DOTALL)
+
+    assert [path for path, _ in examples] == [INFER, "/invocations"]
+    for path, body in examples:
+        answer = client.post(path, data=body, content_type="application/json")
+        assert answer.status_code == 200
+        assert re.search(r'"(high|critical)"', answer.text)
