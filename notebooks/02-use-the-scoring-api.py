@@ -71,7 +71,8 @@ print("model", wharfinger.models().champion)
 # %%
 strangest = list(wharfinger.incidents(severity="medium"))[:8]
 for incident in strangest:
-    print(f"{incident.bits:6.1f}  {incident.workload:40}  {incident.strongest.reasons[0].text[:80]}")
+    first = "".join(reason.text[:80] for reason in incident.strongest.reasons[:1])
+    print(f"{incident.bits:6.1f}  {incident.workload:40}  {first}")
 
 # %% [markdown]
 # ## What if
