@@ -66,4 +66,4 @@ def _stored(connection: sa.Connection, names: Collection[str], first: datetime, 
     """Read the labels of some workloads over a span: no dialect looks pairs up in the index."""
     inside = label_table.c.window_start.between(micros(first), micros(last))
     statement = sa.select(label_table).where(label_table.c.workload.in_(sorted(names)), inside)
-    return set(connection.execute(statement).tuples().all())
+    return {(name, start, kind, value) for name, start, kind, value in connection.execute(statement)}
