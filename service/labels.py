@@ -1,8 +1,7 @@
 """What stored scores are found by besides their key: hosts of the workload, and techniques of the reasons."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,36 +13,45 @@ Hosts = Mapping[tuple[str, datetime], Collection[str]]
 """Names of hosts by workload and start of the window."""
 
 
-class Label(NamedTuple):
-    """A row of `label_table`."""
-
-    workload: str
-    window_start: int
-    kind: Literal["host", "technique"]
-    value: str
+Label = tuple[str, int, str, str]
+"""A row of `label_table`: workload, start of the window in µs since 1970, `host` or `technique`, and which."""
+_COLUMNS = tuple(column.name for column in label_table.c)
+_OLD = tuple(f"old_{name}" for name in _COLUMNS)
 
 
-def labels(score: Score, hosts: Hosts) -> set[Label]:
-    """Give the labels of a score; techniques of explained reasons are among them."""
-    start = datetime.fromisoformat(score.window_start)
-    place = (score.workload, micros(start))
-    named = {Label(*place, "host", host) for host in hosts.get((score.workload, start), ())}
-    if score.workload.startswith("host:"):
-        named.add(Label(*place, "host", score.workload.removeprefix("host:")))
-    return named | {Label(*place, "technique", reason.technique) for reason in score.reasons if reason.technique}
+def labels(score: Score, start: datetime, hosts: Hosts) -> Iterator[Label]:
+    """Give the labels of a score, which may repeat; techniques of explained reasons are among them.
+
+    Parameters
+    ----------
+    start
+        Of its window.
+    """
+    workload, place = score.workload, micros(start)
+    for host in hosts.get((workload, start), ()):
+        yield workload, place, "host", host
+    if workload.startswith("host:"):
+        yield workload, place, "host", workload.removeprefix("host:")
+    for reason in score.reasons:
+        if reason.technique:
+            yield workload, place, "technique", reason.technique
 
 
 def relabel(database: Database, connection: sa.Connection, scores: Collection[Score], hosts: Hosts) -> None:
     """Bring the labels of some scores up to date; what stands already is not written again."""
-    wanted = {label for score in scores for label in labels(score, hosts)}
-    keys = {(score.workload, micros(datetime.fromisoformat(score.window_start))) for score in scores}
-    found = {label for label in _stored(connection, keys) if label[:2] in keys}
-    if stale := found - wanted:
-        same = (column == sa.bindparam(f"old_{column.name}") for column in label_table.c)
-        rows = [{f"old_{name}": value for name, value in label._asdict().items()} for label in sorted(stale)]
-        connection.execute(sa.delete(label_table).where(*same), rows)
+    starts = [datetime.fromisoformat(score.window_start) for score in scores]
+    wanted = {label for score, start in zip(scores, starts, strict=True) for label in labels(score, start, hosts)}
+    names = {score.workload for score in scores}
+    found = _stored(connection, names, min(starts), max(starts))
+    if other := found - wanted:
+        keys = {(score.workload, micros(start)) for score, start in zip(scores, starts, strict=True)}
+        stale = [dict(zip(_OLD, label, strict=True)) for label in sorted(other) if label[:2] in keys]
+        if stale:
+            same = (column == sa.bindparam(f"old_{column.name}") for column in label_table.c)
+            connection.execute(sa.delete(label_table).where(*same), stale)
     if fresh := wanted - found:
-        connection.execute(database.insert_new(label_table), [label._asdict() for label in sorted(fresh)])
+        rows = [dict(zip(_COLUMNS, label, strict=True)) for label in sorted(fresh)]
+        connection.execute(database.insert_new(label_table), rows)
 
 
 def hosts_of(database: Database, workload: str, since: datetime, until: datetime) -> list[str]:
@@ -54,8 +62,8 @@ def hosts_of(database: Database, workload: str, since: datetime, until: datetime
         return list(connection.execute(hosts.where(within).distinct().order_by(label_table.c.value)).scalars())
 
 
-def _stored(connection: sa.Connection, keys: Collection[tuple[str, int]]) -> Iterable[Label]:
-    names, starts = {name for name, _ in keys}, [start for _, start in keys]
-    inside = label_table.c.window_start.between(min(starts), max(starts))  # no dialect looks pairs up in the index
+def _stored(connection: sa.Connection, names: Collection[str], first: datetime, last: datetime) -> set[Label]:
+    """Read the labels of some workloads over a span: no dialect looks pairs up in the index."""
+    inside = label_table.c.window_start.between(micros(first), micros(last))
     statement = sa.select(label_table).where(label_table.c.workload.in_(sorted(names)), inside)
-    return (Label(*row) for row in connection.execute(statement))
+    return {(name, start, kind, value) for name, start, kind, value in connection.execute(statement)}
