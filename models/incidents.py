@@ -1,14 +1,15 @@
 """Alerts as an analyst counts them: a run of strange windows of one workload is one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import groupby
+from typing import TypeVar
 
 import msgspec
 
 from models.scores import SEVERITIES, Score, Severity
 
 GAP = timedelta(hours=6)
+T = TypeVar("T")
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,44 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     bits: float
     windows: int
     strongest: Score
+
+
+class Incident(Alert, frozen=True, kw_only=True):
+    """A run of strange windows of one workload; `strongest` is the one to read first.
+
+    `id` is the start of its first window, a slash and its workload. It stays as the incident grows; if a window is
+    found later that lies before the first, the incident has another `id`, and the old one still leads to it. `hosts`
+    are those that ran the workload meanwhile.
+    """
+
+    hosts: list[str]
+
+
+def runs(
+    windows: Iterable[T], place: Callable[[T], tuple[str, datetime, datetime]], *, gap: timedelta = GAP
+) -> Iterator[list[T]]:
+    """Part strange windows into those of one workload that follow each other closely.
+
+    Parameters
+    ----------
+    windows
+        In any order.
+    place
+        Gives the workload, the start and the end of a window.
+    gap
+        Windows closer than this belong together.
+    """
+    run: list[T] = []
+    for window in sorted(windows, key=place):
+        workload, start, _ = place(window)
+        if run:
+            last = place(run[-1])
+            if last[0] != workload or start - last[2] >= gap:
+                yield run
+                run = []
+        run.append(window)
+    if run:
+        yield run
 
 
 def alerts(scores: Iterable[Score], *, at_least: Severity = "high", gap: timedelta = GAP) -> list[Alert]:
@@ -44,19 +83,8 @@ def alerts(scores: Iterable[Score], *, at_least: Severity = "high", gap: timedel
     Alerts, strongest first.
     """
     least = SEVERITIES.index(at_least)
-    strange = sorted(
-        (score for score in scores if SEVERITIES.index(score.severity) >= least),
-        key=lambda score: (score.workload, score.window_start),
-    )
-    found = []
-    for _, own in groupby(strange, key=lambda score: score.workload):
-        run: list[Score] = []
-        for score in own:
-            if run and _time(score.window_start) - _time(run[-1].window_end) >= gap:
-                found.append(_alert(run))
-                run = []
-            run.append(score)
-        found.append(_alert(run))
+    strange = (score for score in scores if SEVERITIES.index(score.severity) >= least)
+    found = (_alert(run) for run in runs(strange, _place, gap=gap))
     return sorted(found, key=lambda alert: (-alert.bits, alert.workload, alert.start))
 
 
@@ -74,5 +102,5 @@ def _alert(run: list[Score]) -> Alert:
     )
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _place(score: Score) -> tuple[str, datetime, datetime]:
+    return score.workload, datetime.fromisoformat(score.window_start), datetime.fromisoformat(score.window_end)

@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from service.access.audit import AuditRecord
+from service.access.audit_record import AuditRecord
 from service.access.callers import ANYONE, Caller, RefusedError, Scope, UnverifiableError
 from service.access.gate import Gate
 from service.access.sessions import COOKIE

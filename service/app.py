@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from service.access.gate import gate_of
 from service.admission import Admission
 from service.api import problems
-from service.api.documentation import RESOURCES, pages
+from service.api.documentation import CONTENT_POLICY, RESOURCES, pages
 from service.api.operations import SAFE_METHODS
 from service.dashboard import dashboard, login
 from service.metrics import REQUESTS, SECONDS
@@ -19,10 +19,9 @@ from service.state import ModelWatch, State
 from service.wiring import open_home
 
 _log = structlog.get_logger("wharfinger.http")
-_QUIET = ("/healthz", "/readyz", "/metrics")
+_QUIET = ("/healthz", "/readyz", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready")
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -60,7 +59,7 @@ def create_app(settings: Settings, *, closed: bool = False) -> Flask:
     app.register_blueprint(pages)
     app.register_blueprint(dashboard)
     app.register_blueprint(login)
-    problems.register(app)
+    problems.register(app, {one.below: one.error.of for one in RESOURCES if one.error})
     app.before_request(_begin)
     app.after_request(_finish)
     Admission((one for each in RESOURCES for one in each.operations), settings.allowed_hosts).attach(app)

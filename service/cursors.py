@@ -3,9 +3,11 @@
 import base64
 import binascii
 import hashlib
+from typing import TypeVar
 
 import msgspec
 
+T = TypeVar("T", bound=msgspec.Struct)
 _DIGEST = 6
 
 
@@ -21,14 +23,19 @@ class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     workload: str
 
 
-def issue(position: Position, question: object) -> str:
+def issue(position: msgspec.Struct, question: object) -> str:
     """Make the cursor that continues after `position` for the same question (filters and order)."""
     body = msgspec.json.encode(position)
     return base64.urlsafe_b64encode(_digest(body, question) + body).decode().rstrip("=")
 
 
-def redeem(cursor: str, question: object) -> Position:
+def redeem(cursor: str, question: object, kind: type[T]) -> T:
     """Read a cursor back.
+
+    Parameters
+    ----------
+    kind
+        What `issue` was given.
 
     Raises
     ------
@@ -39,7 +46,7 @@ def redeem(cursor: str, question: object) -> Position:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         digest, body = raw[:_DIGEST], raw[_DIGEST:]
         if digest == _digest(body, question):
-            return msgspec.json.decode(body, type=Position)
+            return msgspec.json.decode(body, type=kind)
     except (binascii.Error, ValueError, msgspec.DecodeError):
         pass
     raise CursorError("the cursor was not issued for this query; start again without it")

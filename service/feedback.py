@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -12,9 +12,9 @@ from features.addresses import registered_domain
 from features.expectations import Expectation, literal
 from features.images import parse_image
 from service.database import Database
+from service.statements import Change, Verdict
 from service.tables import feedback_table, micros
 
-Ruling = Literal["expected", "attack", "unsure"]
 MAX_LISTED = 1_000
 # Features that name the same thing: whoever announces it announces it for all of them.
 SETTINGS = ("config.new_setting", "config.rolled_out")
@@ -22,45 +22,6 @@ DESTINATIONS = ("network.new_destination", "network.drip")
 EDGES = ("network.new_edge", "network.beacon", "network.internal_beacon")
 RECREATED = ("config.drift", "config.creations", "config.deaths")
 _ANY_AMOUNT = float("inf")
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """An announced change: until it expires it explains the drift that it names, and no other.
-
-    `fields` are settings (`Memory`, or `Memory=1073741824` for one value; `EnvKey=MODE` for a variable, whose value
-    is not kept), `destinations` are `host` or `host:port`.
-    """
-
-    id: str
-    workload: str
-    since: datetime
-    until: datetime
-    by: str
-    image: str | None = None
-    fields: list[str] = []
-    destinations: list[str] = []
-    link: str = ""
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person says of an incident, from its first window's start to its last one's end.
-
-    `items` and `at_most` are what made it strange, by feature. An `expected` verdict holds for the workload and, where
-    they are named, for every workload of the same image in the same cohort.
-    """
-
-    id: str
-    verdict: Ruling
-    workload: str
-    start: datetime
-    end: datetime
-    until: datetime
-    by: str
-    note: str = ""
-    items: list[tuple[str, str]] = []
-    at_most: dict[str, float] = {}
-    image_repository: str | None = None
-    cohort: str | None = None
 
 
 Pairs = tuple[tuple[str, str], ...]

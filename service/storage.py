@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -12,7 +13,9 @@ import sqlalchemy as sa
 from models.scores import SEVERITIES, Score, Severity
 from service.cursors import CursorError, Position, issue, redeem
 from service.database import Database
-from service.tables import after, conditions, from_micros, micros, score_table
+from service.labels import Hosts, relabel
+from service.selection import Selection, after
+from service.tables import from_micros, label_table, micros, score_table
 
 BATCH = 2_000
 MAX_LIMIT = 1_000
@@ -42,11 +45,19 @@ class ScoreStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def replace(self, scores: Iterable[Score], *, confirm: Callable[[sa.Connection], None] = lambda _: None) -> int:
+    def replace(
+        self,
+        scores: Iterable[Score],
+        *,
+        hosts: Hosts = MappingProxyType({}),
+        confirm: Callable[[sa.Connection], None] = lambda _: None,
+    ) -> int:
         """Insert scores; one already stored for the same window is replaced, and its revision counted.
 
         Parameters
         ----------
+        hosts
+            On which hosts the workloads ran.
         confirm
             Called within each transaction; what it raises undoes that one and ends it.
 
@@ -56,20 +67,24 @@ class ScoreStore:
         """
         upsert = self._database.upsert(score_table, count=score_table.c.revision)
         changed = 0
-        for batch in _batches(map(_row, scores), BATCH):
-            batch.sort(key=itemgetter("workload", "window_start"))  # PostgreSQL: two in different order would deadlock
+        for batch in _batches(scores, BATCH):
+            batch.sort(key=attrgetter("workload", "window_start"))  # PostgreSQL: two in different order would deadlock
             with self._database.writing() as connection:
                 confirm(connection)
-                changed += connection.execute(upsert, batch).rowcount
+                changed += connection.execute(upsert, [_row(score) for score in batch]).rowcount
+                relabel(self._database, connection, batch, hosts)
         return changed
 
     def expire(self, before: datetime) -> int:
         """Delete the scores of windows that start before a time, a few thousand in a transaction; give how many."""
-        key = (score_table.c.workload, score_table.c.window_start)
-        some = sa.select(*key).where(score_table.c.window_start < micros(before)).limit(BATCH)
-        delete = sa.delete(score_table).where(sa.tuple_(*key).in_(some))
+        key = (score_table.c.window_start, score_table.c.workload)
+        some = sa.select(*key).where(score_table.c.window_start < micros(before)).order_by(*key).limit(BATCH)
+        labels, delete = (
+            sa.delete(table).where(sa.tuple_(table.c.window_start, table.c.workload).in_(some))
+            for table in (label_table, score_table)
+        )
         gone = 0
-        while deleted := self._delete(delete):
+        while deleted := self._delete(labels, delete):
             gone += deleted
         if gone:
             self._database.reclaim()
@@ -82,6 +97,8 @@ class ScoreStore:
         since: datetime | None = None,
         until: datetime | None = None,
         severity: Severity | None = None,
+        host: str | None = None,
+        technique: str | None = None,
         order: Order = "time",
         limit: int = 100,
         cursor: str | None = None,
@@ -96,6 +113,10 @@ class ScoreStore:
             Only windows with since <= start < until.
         severity
             Only scores at least this severe.
+        host
+            Only windows of workloads that ran on this host.
+        technique
+            Only scores with a reason that points to this technique.
         order
             `time`: newest first; `bits`: strangest first.
         limit
@@ -114,22 +135,17 @@ class ScoreStore:
         """
         if not 1 <= limit <= MAX_LIMIT:
             raise ValueError(f"limit must lie between 1 and {MAX_LIMIT}")
-        question = (workload, since, until, severity, order)
-        leading = score_table.c.window_start if order == "time" else score_table.c.bits
-        statement = sa.select(
-            leading, *(score_table.c[name] for name in ("window_start", "workload", "body", "revision"))
-        )
-        statement = statement.where(*conditions(workload, since, until, severity))
-        if cursor is not None:
-            statement = statement.where(after(leading, redeem(cursor, question)))
-        statement = statement.order_by(leading.desc(), score_table.c.window_start.desc(), score_table.c.workload.asc())
+        selection = Selection(workload, since, until, severity, host, technique)
+        question = (selection, order)
+        place = None if cursor is None else redeem(cursor, question, Position)
         with self._database.reading() as connection:
-            rows = connection.execute(statement.limit(limit + 1)).all()
+            rows = connection.execute(_page(selection, order, limit + 1, place)).all()
         page = [_score(row.body, row.revision) for row in rows[:limit]]
         if len(rows) <= limit:
             return page, None
-        value, start, name, *_ = rows[limit - 1]
-        return page, issue(Position(value, start, name), question)
+        last = rows[limit - 1]
+        value = last.window_start if order == "time" else last.bits
+        return page, issue(Position(value, last.window_start, last.workload), question)
 
     def get(self, workload: str, window_start: datetime) -> Score | None:
         """Read the score of one window, or None."""
@@ -145,17 +161,13 @@ class ScoreStore:
         -------
         Per workload: `workload`, `windows` (how many), `last_window` (RFC 3339) and `strongest_bits`.
         """
-        statement = (
-            sa.select(
-                score_table.c.workload,
-                sa.func.count().label("windows"),
-                sa.func.max(score_table.c.window_start).label("last"),
-                sa.func.max(score_table.c.bits).label("strongest"),
-            )
-            .where(*conditions(None, since, None, None))
-            .group_by(score_table.c.workload)
-            .order_by(sa.desc("strongest"), score_table.c.workload)
+        counted = (
+            sa.func.count().label("windows"),
+            sa.func.max(score_table.c.window_start).label("last"),
+            sa.func.max(score_table.c.bits).label("strongest"),
         )
+        statement = Selection(since=since).of(score_table.c.workload, *counted)
+        statement = statement.group_by(score_table.c.workload).order_by(sa.desc("strongest"), score_table.c.workload)
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()
         return [
@@ -178,16 +190,23 @@ class ScoreStore:
             return list(connection.execute(sa.select(found.c.name).where(found.c.name.is_not(None))).scalars())
 
     def cells(
-        self, *, workloads: Iterable[str] | None = None, since: datetime | None = None, until: datetime | None = None
+        self,
+        *,
+        workloads: Iterable[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        severity: Severity | None = None,
+        host: str | None = None,
+        technique: str | None = None,
     ) -> list[Cell]:
-        """Read scores without their explanation, by workload and time, for pictures."""
+        """Read scores without their explanation, by workload and time; filters are those of `query`."""
         columns = (score_table.c.workload, score_table.c.window_start, score_table.c.bits, score_table.c.severity)
-        statement = sa.select(*columns).where(*conditions(None, since, until, None))
+        statement = Selection(None, since, until, severity, host, technique).of(*columns)
         if workloads is not None:
             statement = statement.where(score_table.c.workload.in_(list(workloads)))
         with self._database.reading() as connection:
-            rows = connection.execute(statement.order_by(score_table.c.workload, score_table.c.window_start)).all()
-        return [Cell(name, from_micros(start), bits, SEVERITIES[code]) for name, start, bits, code in rows]
+            rows = connection.execute(statement).all()
+        return [Cell(name, from_micros(start), bits, SEVERITIES[code]) for name, start, bits, code in sorted(rows)]
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Tell the start of the first and of the last stored window, or None when nothing is stored."""
@@ -199,9 +218,24 @@ class ScoreStore:
             first, last = connection.execute(bounds).one()
         return None if first is None else (from_micros(first), from_micros(last))
 
-    def _delete(self, statement: sa.Delete) -> int:
+    def _delete(self, labels: sa.Delete, scores: sa.Delete) -> int:
         with self._database.writing() as connection:
-            return connection.execute(statement).rowcount
+            connection.execute(labels)
+            return connection.execute(scores).rowcount
+
+
+def _page(selection: Selection, order: Order, limit: int, place: Position | None) -> sa.Select[Any]:
+    """Select a page's keys first: sorting them does not move the bodies of all that is selected."""
+    keys = selection.keys(score_table.c.bits)
+    start, name, bits = keys.selected_columns
+    leading = start if order == "time" else bits
+    if place is not None:
+        keys = keys.where(after(leading, start, name, place))
+    page = keys.order_by(leading.desc(), start.desc(), name.asc()).limit(limit).subquery("page")
+    own = (score_table.c.workload == page.c.workload) & (score_table.c.window_start == page.c.window_start)
+    statement = sa.select(page, score_table.c.body, score_table.c.revision).join_from(page, score_table, own)
+    leading = page.c.window_start if order == "time" else page.c.bits
+    return statement.order_by(leading.desc(), page.c.window_start.desc(), page.c.workload.asc())
 
 
 def _row(score: Score) -> dict[str, Any]:
@@ -221,7 +255,7 @@ def _score(body: bytes, revision: int) -> Score:
     return msgspec.structs.replace(score, revision=revision) if revision else score
 
 
-def _batches(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    remaining = iter(rows)
+def _batches(scores: Iterable[Score], size: int) -> Iterator[list[Score]]:
+    remaining = iter(scores)
     while batch := list(islice(remaining, size)):
         yield batch

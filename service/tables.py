@@ -1,12 +1,8 @@
-"""Tables of the database, and the conditions that queries put on them."""
+"""Tables of the database."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
-
-from models.scores import SEVERITIES, Severity
-from service.cursors import Position
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,6 +38,24 @@ score_table = sa.Table(
     sa.Index("scores_by_time", "window_start", "workload", "bits", "severity"),
     sa.Index("scores_by_bits", "bits", "window_start", "workload"),
     sa.Index("scores_by_workload", "workload", "window_start", "bits", "severity"),
+    # the few windows that incidents are made of; a query must say `severity > 0` to be answered from it
+    sa.Index(
+        "scores_strange",
+        *("window_start", "workload", "bits", "severity"),
+        sqlite_where=sa.text("severity > 0"),
+        postgresql_where=sa.text("severity > 0"),
+    ),
+)
+# What a score is found by besides its key. A table of its own: a window has several, and each is indexed.
+label_table = sa.Table(
+    "score_labels",
+    metadata,
+    sa.Column("workload", Text, primary_key=True),
+    sa.Column("window_start", sa.BigInteger, primary_key=True),
+    sa.Column("kind", Text, primary_key=True),  # host or technique
+    sa.Column("value", Text, primary_key=True),
+    sa.Index("score_labels_by_value", "kind", "value", "window_start", "workload"),
+    sqlite_with_rowid=False,
 )
 feedback_table = sa.Table(
     "feedback",
@@ -73,6 +87,17 @@ heard_table = sa.Table(
     sa.Column("source", Text, primary_key=True),
     sa.Column("host", Text, primary_key=True),  # empty where events name none
     sa.Column("latest", sa.BigInteger, nullable=False),  # event time in µs since 1970
+)
+coverage_table = sa.Table(
+    "coverage",
+    metadata,
+    sa.Column("source", Text, primary_key=True),
+    sa.Column("host", Text, primary_key=True),  # empty where it is not known
+    sa.Column("workload", Text, primary_key=True),  # empty where nobody is known to be the author
+    sa.Column("events", sa.BigInteger, nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False),  # µs since 1970, like last
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Index("coverage_by_workload", "workload", "source", "host"),
 )
 answer_table = sa.Table(
     "answers",
@@ -146,26 +171,3 @@ def micros(moment: datetime) -> int:
 def from_micros(value: int) -> datetime:
     """Turn microseconds since 1970 into a time in UTC."""
     return _EPOCH + timedelta(microseconds=value)
-
-
-def conditions(
-    workload: str | None, since: datetime | None, until: datetime | None, severity: Severity | None
-) -> list[sa.ColumnElement[bool]]:
-    """Select by workload, since <= start < until, and severity of at least that."""
-    found = []
-    if workload is not None:
-        found.append(score_table.c.workload == workload)
-    if since is not None:
-        found.append(score_table.c.window_start >= micros(since))
-    if until is not None:
-        found.append(score_table.c.window_start < micros(until))
-    if severity is not None:
-        found.append(score_table.c.severity >= SEVERITIES.index(severity))
-    return found
-
-
-def after(leading: sa.Column[Any], place: Position) -> sa.ColumnElement[bool]:
-    """Select the rows that stand after `place` in the page order."""
-    start, name = score_table.c.window_start, score_table.c.workload
-    later = (start < place.window_start) | ((start == place.window_start) & (name > place.workload))
-    return (leading < place.value) | ((leading == place.value) & later)

@@ -18,6 +18,7 @@ from models.registry import Registry
 from service.access.audit import AuditLog
 from service.access.keys import KeyStore
 from service.answers import Answers
+from service.coverage import CoverageStore
 from service.database import Database, connect
 from service.feedback import FeedbackStore
 from service.heard import Heard
@@ -56,6 +57,11 @@ class Home:
     def heard(self) -> Heard:
         """Up to when each source was heard."""
         return Heard(self.database)
+
+    @property
+    def coverage(self) -> CoverageStore:
+        """Which source told of what."""
+        return CoverageStore(self.database)
 
     @property
     def touched(self) -> TouchedWindows:

@@ -1,31 +1,13 @@
 """The record of who changed what: one row for every changing call, and never what was in it."""
 
-from datetime import datetime
-
-import msgspec
 import sqlalchemy as sa
 
+from service.access.audit_record import AuditRecord
 from service.access.redaction import redact
 from service.database import Database
 from service.tables import audit_table, from_micros, micros
 
 LONGEST = 512
-
-
-class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, rename={"origin": "from"}):
-    """A changing call.
-
-    `who` is a caller's name (`key:` and a prefix, `oidc:` and a subject, `anyone`), `from` the address that it came
-    from, `operation` and `target` what was to be done and to what, `outcome` the HTTP status of the answer.
-    """
-
-    at: datetime
-    who: str
-    origin: str
-    operation: str
-    target: str
-    outcome: int
-    id: int = 0
 
 
 class AuditLog:

@@ -2,7 +2,7 @@
 
 from service.api.decoding import read_query
 from service.api.operations import Resource
-from service.api.schemas import AuditPage, AuditQuery
+from service.api.schemas.audit import AuditPage, AuditQuery
 from service.state import state
 
 resource = Resource("audit")

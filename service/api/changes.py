@@ -8,15 +8,35 @@ from flask import g
 from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
 from service.api.problems import refuse
-from service.api.schemas import ChangeList, ChangeRequest, FeedbackQuery, utc
-from service.feedback import MAX_LISTED, Change, new_id
+from service.api.schemas import FeedbackQuery, utc
+from service.api.schemas.changes import ChangeList, ChangeRequest
+from service.feedback import MAX_LISTED, new_id
 from service.state import state
+from service.statements import Change
 
 resource = Resource("changes")
 _log = structlog.get_logger("wharfinger.feedback")
 
 
-@resource.operation("POST", "/v1/changes", scope="operate", answer=Change, body=ChangeRequest, problems=(413, 415, 422))
+@resource.operation(
+    "POST",
+    "/v1/changes",
+    scope="operate",
+    answer=Change,
+    body=ChangeRequest,
+    idempotent=True,
+    examples={
+        "body": {
+            "workload": "docker:shop/*",
+            "image": "registry.example/shop/api:1.5",
+            "fields": ["EnvKey=MODE"],
+            "destinations": ["mail.example:587"],
+            "until": "2099-01-01T00:00:00Z",
+            "by": "ci",
+        }
+    },
+    problems=(413, 415, 422),
+)
 def announce_change() -> Change:
     """Announce a change, so that the drift it names is shown as explained and raises no score.
 
@@ -53,7 +73,9 @@ def list_changes() -> ChangeList:
     return ChangeList(changes=state().home.feedback.statements(Change, at=at, limit=MAX_LISTED))
 
 
-@resource.operation("DELETE", "/v1/changes/<change>", scope="operate", answer=Change)
+@resource.operation(
+    "DELETE", "/v1/changes/<change>", scope="operate", answer=Change, examples={"change": "change-3f9c0a1b2c4d"}
+)
 def withdraw_change(change: str) -> Change:
     """Withdraw an announced change; windows scored from then on are not explained by it."""
     found = state().home.feedback.withdraw(Change, change)

@@ -8,7 +8,8 @@ from typing import TypeVar
 import msgspec
 from flask import current_app, request
 
-from service.api.problems import Fault, ProblemError, refuse
+from service.api.problems import ProblemError, refuse
+from service.api.schemas.problems import Fault
 
 T = TypeVar("T")
 _JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)

@@ -7,7 +7,21 @@ import msgspec
 from flask import Blueprint, Response, current_app, render_template
 from markupsafe import Markup, escape
 
-from service.api import alerts, audit, changes, events, health, models, scores, verdicts, workloads
+from service.api import (
+    ads,
+    audit,
+    changes,
+    coverage,
+    events,
+    health,
+    incidents,
+    inference,
+    mlflow,
+    models,
+    scores,
+    verdicts,
+    workloads,
+)
 from service.api.openapi import document
 from service.api.operations import Resource
 
@@ -15,14 +29,21 @@ resource = Resource("documentation")
 RESOURCES = (
     events.resource,
     scores.resource,
-    alerts.resource,
+    incidents.resource,
     verdicts.resource,
     changes.resource,
     workloads.resource,
+    coverage.resource,
     models.resource,
+    ads.resource,
     audit.resource,
+    inference.resource,
+    mlflow.resource,
     health.resource,
     resource,
+)
+CONTENT_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 pages = Blueprint("documentation", __name__, template_folder="templates")
 
@@ -42,10 +63,18 @@ def mark_code(text: str) -> Markup:
     )
 
 
+@pages.app_template_filter("pretty")
+def lay_out(value: Any) -> str:  # noqa: ANN401 -- JSON
+    """Write JSON for people."""
+    return "" if value is None else msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
 @pages.get("/docs")
 def docs() -> Response:
-    """Show the document as a page."""
-    return Response(render_template("docs.html", spec=current_document(), example=example))
+    """Show the document as a page, on which requests can be tried; no other page has a script."""
+    response = Response(render_template("docs.html", spec=current_document(), example=example))
+    response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; script-src 'self'; connect-src 'self'"
+    return response
 
 
 def current_document() -> dict[str, Any]:
@@ -87,8 +116,6 @@ def _shape(schema: dict[str, Any], schemas: dict[str, Any], seen: tuple[str, ...
 def _plain_shape(schema: dict[str, Any], schemas: dict[str, Any], seen: tuple[str, ...]) -> Any:  # noqa: ANN401 -- JSON
     if properties := schema.get("properties"):
         return {name: _shape(part, schemas, seen) for name, part in properties.items()}
-    if pair := schema.get("prefixItems"):
-        return [_shape(part, schemas, seen) for part in pair]
     if schema.get("type") == "array":
         return [_shape(schema.get("items", {}), schemas, seen)]
     if isinstance(extra := schema.get("additionalProperties"), dict):

@@ -1,30 +1,24 @@
 """Intake of telemetry: answered when it is safe on the disk, scored as windows close."""
 
-import hashlib
-import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
-from typing import Annotated, Literal
 
-import msgspec
 import polars as pl
-import sqlalchemy as sa
-from flask import Response, request
-from msgspec import Meta
+from flask import request
 
 from features.documents import Malformed
 from features.ingest import events_from_records
 from features.protocols import Record
 from features.routing import Batch, IngestError, TooManyError
-from service.answers import ReusedKeyError
 from service.api.decoding import read_query, receive
 from service.api.operations import Resource
-from service.api.problems import Fault, ProblemError, problem, refuse
+from service.api.problems import refuse
 from service.api.records import from_json, from_msgpack
-from service.api.schemas import Name
+from service.api.schemas.events import EventAnswer, EventQuery, Outcome, SourceCounts
+from service.api.schemas.problems import Fault
 from service.jobs.ingest import set_aside
 from service.metrics import EVENTS
 from service.spool import SpoolFullError
@@ -32,8 +26,6 @@ from service.state import state
 
 MAX_EVENTS = 100_000
 _TOLD = 100  # faults in an answer; all of them are counted
-_LONGEST_KEY = 256
-_KEY_FORM = re.compile(rf"[\x21-\x7e]{{1,{_LONGEST_KEY}}}")
 _FORMS: Mapping[str, Callable[[bytes], Iterator[Record | Malformed]]] = {
     "application/json": from_json,
     "application/x-ndjson": from_json,
@@ -48,40 +40,7 @@ _CONTENT = {
     media: {"schema": {"anyOf": [_RECORD, {"type": "array", "items": _RECORD}]} if media.endswith("/json") else {}}
     for media in _FORMS
 }
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "Names the request for a day: sent again, it gets the same answer.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY, "pattern": "^[!-~]+$"},
-}
 resource = Resource("events")
-Outcome = Literal["accepted", "duplicate", "ignored", "rejected"]
-
-
-class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """How to read the records."""
-
-    host: Annotated[Name | None, Meta(description="Host of the records that name none.")] = None
-    source: Annotated[
-        Name | None, Meta(description="Source that every record is of; by default its own keys tell.")
-    ] = None
-
-
-class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of each record, by its place in the request.
-
-    `accepted`: it is safe on the disk. `duplicate`: all of it was there already. `ignored`: it was understood, and
-    says nothing that is watched. `rejected`: it could not be read; `errors` says why, for the first hundred.
-    """
-
-    id: Annotated[str, Meta(description="Names the request; with the place of a record, its events lead back to it.")]
-    accepted: int
-    duplicate: int
-    ignored: int
-    rejected: int
-    outcomes: list[Outcome]
-    errors: list[Fault]
 
 
 @resource.operation(
@@ -92,10 +51,23 @@ class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
     answer=EventAnswer,
     query=EventQuery,
     content=_CONTENT,
-    headers=(_KEY,),
+    idempotent=True,
+    examples={
+        "host": "n1",
+        "body": {
+            "ts": "2026-09-14T09:21:04Z",
+            "uid": "CXWv6p3arKYeMETxOg",
+            "id.orig_h": "192.168.50.10",
+            "id.orig_p": 49152,
+            "id.resp_h": "203.0.113.66",
+            "id.resp_p": 4444,
+            "proto": "tcp",
+            "conn_state": "SF",
+        },
+    },
     problems=(413, 415, 422, 503),
 )
-def add_events() -> EventAnswer | Response:
+def add_events() -> EventAnswer:
     """Take in telemetry, which is scored as windows close.
 
     The body is an object, an array of objects, one object to a line, objects one after the other, or msgpack, each
@@ -106,19 +78,7 @@ def add_events() -> EventAnswer | Response:
     query, raw = read_query(EventQuery), receive(_FORMS)
     if not raw:
         raise refuse(400, "The body is empty; send at least one record.")
-    key, digest = _key(), _digest(raw)
-    try:
-        if key and (answer := state().home.answers.get(key, digest)):
-            return Response(answer, content_type="application/json")
-        found = _take_in(raw, query)
-        if key:
-            kept = state().home.answers.keep(key, digest, msgspec.json.encode(found), datetime.now(UTC))
-            return Response(kept, content_type="application/json")
-    except ReusedKeyError as error:
-        raise refuse(422, _sentence(error), kind="reused-key") from None
-    except sa.exc.OperationalError:
-        raise _unavailable("The database cannot be reached now; send the request again.", "unavailable") from None
-    return found
+    return _take_in(raw, query)
 
 
 def _take_in(raw: bytes, query: EventQuery) -> EventAnswer:
@@ -138,9 +98,9 @@ def _take_in(raw: bytes, query: EventQuery) -> EventAnswer:
         if fresh.height:
             home.spool.add(fresh, now)
     except SpoolFullError as error:
-        raise _unavailable(_sentence(error), "spool-full") from None
+        raise refuse(503, _sentence(error), kind="spool-full") from None
     except OSError as error:
-        raise _unavailable(f"Events cannot be written: {error.strerror}.", "unwritable") from None
+        raise refuse(503, f"Events cannot be written: {error.strerror}.", kind="unwritable") from None
     return _answer(name, next(numbers), batch, fresh)
 
 
@@ -156,7 +116,7 @@ def _answer(name: str, total: int, batch: Batch, fresh: pl.DataFrame) -> EventAn
         EVENTS.labels(outcome).inc(number)
     errors = [Fault(detail=r.reason, pointer=f"#/{r.line - 1}") for r in batch.rejects[:_TOLD]]
     if total and counts["rejected"] == total:
-        raise refuse(422, "No record of the request can be read.", errors=errors)
+        raise refuse(422, "No record of the request can be read.", kind="nothing-readable", errors=errors)
     return EventAnswer(
         id=name,
         accepted=counts["accepted"],
@@ -164,8 +124,17 @@ def _answer(name: str, total: int, batch: Batch, fresh: pl.DataFrame) -> EventAn
         ignored=counts["ignored"],
         rejected=counts["rejected"],
         outcomes=outcomes,
+        sources=_by_source(batch.events, fresh),
         errors=errors,
     )
+
+
+def _by_source(read: pl.DataFrame, fresh: pl.DataFrame) -> dict[str, SourceCounts]:
+    new = Counter(fresh["source"].to_list())
+    return {
+        name: SourceCounts(accepted=new[name], duplicate=total - new[name])
+        for name, total in sorted(Counter(read["source"].to_list()).items())
+    }
 
 
 def _places(events: pl.DataFrame) -> set[int]:
@@ -173,21 +142,6 @@ def _places(events: pl.DataFrame) -> set[int]:
     return set(events["raw_ref"].str.extract(r":(\d+)$").cast(pl.Int64).to_list())
 
 
-def _key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not _KEY_FORM.fullmatch(key):
-        raise refuse(422, f"The Idempotency-Key is wrong: give 1 to {_LONGEST_KEY} printable characters of ASCII.")
-    return key
-
-
-def _digest(raw: bytes) -> bytes:
-    return hashlib.sha256(b"\n".join((request.mimetype.encode(), request.query_string, raw))).digest()
-
-
 def _sentence(error: Exception) -> str:
     told = str(error)
     return f"{told[:1].upper()}{told[1:]}."
-
-
-def _unavailable(detail: str, kind: str) -> ProblemError:
-    return ProblemError(problem(503, detail, kind=kind), {"Retry-After": "5"})

@@ -11,8 +11,9 @@ from prometheus_client.registry import Collector
 
 from features.stores import StoreError
 from service.api.operations import Resource
-from service.api.problems import Problem, ProblemError
-from service.api.schemas import Health
+from service.api.problems import ProblemError
+from service.api.schemas.health import Health
+from service.api.schemas.problems import Problem
 from service.jobs.fold import closed_windows
 from service.metrics import CONTENT_TYPE, render
 from service.state import State, state
@@ -40,10 +41,7 @@ def get_readiness() -> Health:
     if any(failures.values()):
         told = "; ".join(f"{name}: {failure}" for name, failure in failures.items() if failure)
         kind = "urn:wharfinger:problem:not-ready"
-        raise ProblemError(
-            Problem(title="Service Unavailable", status=503, type=kind, detail=told, checks=checks),
-            {"Retry-After": "5"},
-        )
+        raise ProblemError(Problem(title="Service Unavailable", status=503, type=kind, detail=told, checks=checks))
     return Health(status="ready", checks=checks)
 
 

@@ -5,7 +5,7 @@ import structlog
 from models.errors import ArtefactError
 from service.api.operations import Resource
 from service.api.problems import refuse
-from service.api.schemas import Model, ModelList, Promotion
+from service.api.schemas.models import Model, ModelList, Promotion
 from service.state import state
 
 resource = Resource("models")
@@ -19,7 +19,9 @@ def list_models() -> ModelList:
     return ModelList(champion=registry.champion(), models=registry.versions())
 
 
-@resource.operation("GET", "/v1/models/<version>", scope="read", answer=Model)
+@resource.operation(
+    "GET", "/v1/models/<version>", scope="read", answer=Model, examples={"version": "2026-09-14T02:00:00Z-3f9c"}
+)
 def get_model(version: str) -> Model:
     """Show one model's manifest."""
     _require(version)
@@ -27,7 +29,14 @@ def get_model(version: str) -> Model:
     return Model(version=version, champion=registry.champion() == version, manifest=registry.manifest(version))
 
 
-@resource.operation("POST", "/v1/models/<version>/promote", scope="operate", answer=Promotion, problems=(409,))
+@resource.operation(
+    "POST",
+    "/v1/models/<version>/promote",
+    scope="operate",
+    answer=Promotion,
+    problems=(409,),
+    examples={"version": "2026-09-14T02:00:00Z-3f9c"},
+)
 def promote_model(version: str) -> Promotion:
     """Make a model the one that answers.
 

@@ -1,32 +1,20 @@
 """Errors as RFC 9457 problem details, for everything that can go wrong in a request."""
 
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import msgspec
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
+
+from service.api.schemas.problems import Fault, Problem
 
 _log = structlog.get_logger("wharfinger.http")
 MEDIA_TYPE = "application/problem+json"
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing wrong with a request: a sentence, and a JSON pointer (as a URI fragment) to where."""
-
-    detail: str
-    pointer: str = ""
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Problem details of RFC 9457; `errors` lists the single faults where there are several or they have a place."""
-
-    title: str
-    status: int
-    type: str = "about:blank"
-    detail: str = ""
-    errors: list[Fault] = []
-    checks: dict[str, str] = {}
+Form = Callable[[Problem], msgspec.Struct]
+_FORMS = "wharfinger.problems"
+_RETRY_AFTER = "5"  # seconds, where nothing more is known
 
 
 class ProblemError(Exception):
@@ -62,9 +50,13 @@ def refuse(status: int, detail: str, *, kind: str | None = None, errors: list[Fa
 
 
 def answer(found: Problem, headers: dict[str, str] | None = None) -> Response:
-    """Turn a problem into a response."""
-    response = Response(msgspec.json.encode(found), found.status, headers)
-    response.content_type = MEDIA_TYPE
+    """Turn a problem into a response, in the form that what lies below its path has for errors."""
+    forms: Mapping[str, Form] = current_app.extensions[_FORMS]
+    own = next((form for place, form in forms.items() if f"{request.path}/".startswith(f"{place}/")), None)
+    response = Response(msgspec.json.encode(own(found) if own else found), found.status, headers)
+    response.content_type = "application/json" if own else MEDIA_TYPE
+    if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers.setdefault("Retry-After", _RETRY_AFTER)
     return response
 
 
@@ -84,8 +76,9 @@ def _on_bug(error: Exception) -> Response:
     return answer(problem(500, "The service made an error; its log has the details."))
 
 
-def register(app: Flask) -> None:
-    """Answer every error of `app` with a problem."""
+def register(app: Flask, forms: Mapping[str, Form]) -> None:
+    """Answer every error of `app` with a problem, or below a path in the form that its protocol has."""
+    app.extensions[_FORMS] = forms
     app.register_error_handler(ProblemError, _on_problem)
     app.register_error_handler(HTTPException, _on_http)
     app.register_error_handler(Exception, _on_bug)

@@ -6,9 +6,10 @@ import msgspec
 
 from models.detector import Detector
 from models.scores import Score
+from service.api.champion import champion
 from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
-from service.api.problems import Fault, Problem, ProblemError, problem, refuse
+from service.api.problems import ProblemError, problem, refuse
 from service.api.schemas import (
     LooseScoreRequest,
     Refused,
@@ -19,6 +20,7 @@ from service.api.schemas import (
     Window,
     utc,
 )
+from service.api.schemas.problems import Fault, Problem
 from service.api.windows import score_windows
 from service.jobs.score import score_records
 from service.metrics import REFUSED, SCORED
@@ -39,6 +41,17 @@ Numbered = list[tuple[int, T]]
     answer=ScoreAnswer,
     body=ScoreRequest,
     problems=(413, 415, 422, 503),
+    examples={
+        "body": {
+            "windows": [
+                {
+                    "workload": "docker:shop/api",
+                    "window_start": "2026-09-14T09:20:00Z",
+                    "features": {"network.connections": 60, "network.new_edge": ["203.0.113.66:4444"]},
+                }
+            ]
+        }
+    },
 )
 def score() -> ScoreAnswer:
     """Score windows of features, or raw events, at once.
@@ -47,7 +60,7 @@ def score() -> ScoreAnswer:
     others; only when no item at all can be read is the whole request refused.
     """
     windows, events, host, refused = _read(read_body())
-    detector = _detector()
+    detector = champion()
     home = state().home
     scored, unfit = score_windows(detector, windows, home.feedback.expectations())
     found, unread = _score_events(detector, events, host, home)
@@ -63,7 +76,21 @@ def score() -> ScoreAnswer:
     return ScoreAnswer(scores=answers, model=detector.version)
 
 
-@resource.operation("GET", "/v1/scores", scope="read", answer=ScorePage, query=ScoreQuery, problems=(422,))
+@resource.operation(
+    "GET",
+    "/v1/scores",
+    scope="read",
+    answer=ScorePage,
+    query=ScoreQuery,
+    problems=(422,),
+    examples={
+        "workload": "docker:shop/api",
+        "since": "2026-09-13T00:00:00Z",
+        "severity": "high",
+        "order": "bits",
+        "limit": 10,
+    },
+)
 def list_scores() -> ScorePage:
     """List stored scores, page by page."""
     query = read_query(ScoreQuery)
@@ -73,6 +100,8 @@ def list_scores() -> ScorePage:
             since=utc(query.since),
             until=utc(query.until),
             severity=query.severity,
+            host=query.host,
+            technique=query.technique,
             order=query.order,
             limit=query.limit,
             cursor=query.cursor,
@@ -96,13 +125,6 @@ def _score_events(
         expected=home.feedback.expectations(),
     )
     return scores, {events[place][0]: problem(422, reason) for place, reason in unread}
-
-
-def _detector() -> Detector:
-    detector = state().model.get()
-    if detector is None:
-        raise refuse(503, state().model.problem or "There is no model yet; run: wharfinger refresh", kind="no-model")
-    return detector
 
 
 def _read(raw: bytes) -> tuple[Numbered[Window], Numbered[dict[str, Any]], str | None, dict[str, Problem]]:

@@ -7,12 +7,15 @@ import structlog
 from service.api.decoding import decode, read_body, read_query
 from service.api.operations import Resource
 from service.api.problems import refuse
-from service.api.schemas import FeedbackQuery, ProposalList, ProposalQuery, VerdictList, VerdictRequest, utc
-from service.feedback import MAX_LISTED, Verdict
+from service.api.schemas import FeedbackQuery, utc
+from service.api.schemas.verdicts import ProposalList, ProposalQuery, VerdictList, VerdictRequest
+from service.feedback import MAX_LISTED
 from service.jobs.errors import JobError
+from service.jobs.incidents import UnknownIncidentError
 from service.jobs.proposals import proposals
-from service.jobs.verdicts import Ruled, UnknownIncidentError, give_verdict
+from service.jobs.verdicts import Ruled, give_verdict
 from service.state import state
+from service.statements import Verdict
 
 resource = Resource("verdicts")
 _log = structlog.get_logger("wharfinger.feedback")
@@ -24,12 +27,17 @@ _log = structlog.get_logger("wharfinger.feedback")
     scope="operate",
     answer=Verdict,
     body=VerdictRequest,
+    idempotent=True,
+    examples={
+        "incident": "2026-09-13T02:00:00Z/docker:shop/api",
+        "body": {"verdict": "expected", "by": "ada", "note": "the new payment provider"},
+    },
     problems=(413, 415, 422),
 )
 def give_a_verdict(incident: str) -> Verdict:
     """Say of an incident whether it was expected, an attack, or unsure.
 
-    An incident is named by the `id` of its alert. What made an `expected` incident strange is explained from now on,
+    What made an `expected` incident strange is explained from now on,
     without retraining, and learnt at the next refresh; what made an `attack` strange is never learnt. `unsure` is kept
     for the record.
     """
@@ -46,7 +54,7 @@ def give_a_verdict(incident: str) -> Verdict:
     try:
         verdict = give_verdict(state().home, ruled, now=datetime.now(UTC))
     except UnknownIncidentError as error:
-        raise refuse(404, f"{error}; GET /v1/alerts lists those there are.") from None
+        raise refuse(404, f"{error}; GET /v1/incidents lists those there are.") from None
     except JobError as error:
         raise refuse(422, f"{error}.") from None
     _log.info("verdict given", id=verdict.id, verdict=verdict.verdict, workload=verdict.workload, by=verdict.by)
@@ -74,7 +82,9 @@ def propose_verdicts() -> ProposalList:
         raise refuse(503, f"{error}.") from None
 
 
-@resource.operation("DELETE", "/v1/verdicts/<verdict>", scope="operate", answer=Verdict)
+@resource.operation(
+    "DELETE", "/v1/verdicts/<verdict>", scope="operate", answer=Verdict, examples={"verdict": "verdict-3f9c0a1b2c4d"}
+)
 def withdraw_verdict(verdict: str) -> Verdict:
     """Withdraw a verdict; scores made from then on do not know it, and the next refresh learns without it."""
     found = state().home.feedback.withdraw(Verdict, verdict)

@@ -11,8 +11,9 @@ from features.protocols import FeatureSpec, specs
 from features.windows import FACTS_SCHEMA, VALUES_SCHEMA, WINDOW, Windows
 from models.detector import Detector
 from models.scores import Score
-from service.api.problems import Problem, problem
+from service.api.problems import problem
 from service.api.schemas import Feature, Window
+from service.api.schemas.problems import Problem
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)

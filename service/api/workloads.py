@@ -3,10 +3,19 @@
 import msgspec
 
 from features.protocols import specs
+from service.api.champion import champion
 from service.api.decoding import read_query
 from service.api.operations import Resource
 from service.api.problems import refuse
-from service.api.schemas import Baseline, FeatureInfo, FeatureList, WorkloadList, WorkloadQuery, WorkloadSummary, utc
+from service.api.schemas import utc
+from service.api.schemas.workloads import (
+    Baseline,
+    FeatureInfo,
+    FeatureList,
+    WorkloadList,
+    WorkloadQuery,
+    WorkloadSummary,
+)
 from service.state import state
 
 resource = Resource("workloads")
@@ -19,15 +28,20 @@ def list_workloads() -> WorkloadList:
     return WorkloadList(workloads=msgspec.convert(rows, list[WorkloadSummary]))
 
 
-@resource.operation("GET", "/v1/workloads/<path:workload>/baseline", scope="read", answer=Baseline, problems=(503,))
+@resource.operation(
+    "GET",
+    "/v1/workloads/<path:workload>/baseline",
+    scope="read",
+    answer=Baseline,
+    problems=(503,),
+    examples={"workload": "docker:shop/api"},
+)
 def get_baseline(workload: str) -> Baseline:
     """Tell what is normal for a workload, as the model in use learnt it.
 
     The name may be given as it is, with its `:` and `/`, or percent-encoded.
     """
-    detector = state().model.get()
-    if detector is None:
-        raise refuse(503, state().model.problem or "There is no model yet; run: wharfinger refresh", kind="no-model")
+    detector = champion()
     baseline = detector.baseline(workload)
     if baseline is None:
         raise refuse(404, f"The model has no baseline of {workload!r}; GET /v1/workloads lists workloads.")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from service.access.audit import AuditRecord
+from service.access.audit_record import AuditRecord
 from service.access.callers import SCOPES, Scope
 from service.cli import terminal
 from service.cli.group import CommandError, Invocation

@@ -18,8 +18,8 @@ from service.emulation.splits import Split
 from service.jobs.rehearse import rehearse
 from service.jobs.validate import Plan, validate
 from service.settings import Settings
+from service.strategies import claimed
 from service.validation import rehearsal
-from service.validation.claims import claimed
 from service.validation.files import PAGE, name_of, store
 from service.wiring import open_home
 

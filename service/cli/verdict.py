@@ -10,9 +10,9 @@ from service.cli import terminal
 from service.cli.findings import first_reason, write_ndjson
 from service.cli.group import CommandError, Invocation
 from service.cli.options import Moment, home_of, output_format
-from service.feedback import Ruling, Verdict
 from service.jobs.proposals import proposals
 from service.jobs.verdicts import Ruled, give_verdict
+from service.statements import Ruling, Verdict
 from service.wiring import Home
 
 

@@ -1,22 +1,19 @@
 """Writes into the outbox what outputs are still to be told."""
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-import polars as pl
-
-from features.extraction import read_leases
-from features.identity import UNKNOWN_HOST
 from features.windows import WINDOW
 from models.incidents import alerts
 from models.scores import SEVERITIES, Score, Severity
-from service.feedback import Verdict
 from service.jobs.transitions import LOOK_BACK, Writer, transitions
+from service.labels import hosts_of
 from service.outputs.notices import Told
+from service.statements import Verdict
 from service.storage import MAX_LIMIT
 from service.tables import told_table
 from service.wiring import Home
@@ -51,7 +48,8 @@ def announce(home: Home, *, now: datetime) -> int:
             expected = compare(home.outbox.told(connection, output.name), writer=writer)
         # looked up before the transaction, which others wait for
         new = {one.notice.alert.workload for one in expected if one.notice.event == "opened"}
-        writer = replace(writer, hosts=hosts(home, new))
+        found_on = {name: hosts_of(home.database, name, latest - LOOK_BACK, latest)[:MOST_HOSTS] for name in new}
+        writer = replace(writer, hosts=found_on)
         with home.database.alone([told_table]) as connection:
             told = home.outbox.told(connection, output.name)
             steps = compare(told, writer=writer)
@@ -81,16 +79,3 @@ def _strange(home: Home, since: datetime) -> Iterator[Score]:
         yield from page
         if cursor is None:
             return
-
-
-def hosts(home: Home, workloads: Collection[str]) -> dict[str, list[str]]:
-    """Give the hosts that ran each workload, by name, some of them where there are many."""
-    if not workloads:
-        return {}
-    meant = pl.col("workload").is_in(list(workloads)) & (pl.col("host") != UNKNOWN_HOST)
-    named = read_leases(home.lake).containers.filter(meant)
-    rows = named.select("workload", "host").unique().sort("workload", "host").rows()
-    found: dict[str, list[str]] = {}
-    for workload, host in rows:
-        found.setdefault(workload, []).append(host)
-    return {workload: all_of[:MOST_HOSTS] for workload, all_of in found.items()}

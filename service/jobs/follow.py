@@ -1,15 +1,19 @@
 """Scores what intake brought, as windows close."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from features.windows import TRAILING, WINDOW
 from models.scores import Score
 from service.jobs import lake
+from service.jobs.coverage import measure_coverage
+from service.jobs.errors import JobError
 from service.jobs.fold import closed_windows, oldest_scored
 from service.jobs.score import score
 from service.wiring import Home
 
 ANSWERS_KEPT = timedelta(days=1)
+COUNTING = timedelta(seconds=30)  # windows that close meanwhile wait
 
 
 def follow(home: Home, *, now: datetime) -> list[Score]:
@@ -38,9 +42,11 @@ def follow(home: Home, *, now: datetime) -> list[Score]:
 
 
 def tidy(home: Home, *, now: datetime) -> None:
-    """Remove what is kept no longer."""
+    """Remove what is kept no longer, and count what the telemetry covers."""
     lake.tidy(home, now)
     home.answers.forget(now - ANSWERS_KEPT)
     oldest = oldest_scored(home, now)
     home.touched.forget(oldest)
     home.heard.forget(oldest)
+    with suppress(JobError):  # another is at it
+        measure_coverage(home, patience=COUNTING)

@@ -6,8 +6,8 @@ from models.description import iso
 from models.detector import Detector
 from models.incidents import alerts
 from models.proposals import Proposal, propose
-from service.feedback import Verdict
 from service.jobs.score import model
+from service.statements import Verdict
 from service.storage import MAX_LIMIT
 from service.wiring import Home
 

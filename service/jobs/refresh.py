@@ -18,13 +18,13 @@ from models.held_out import days_between
 from models.learning_store import LearningStore, State
 from models.nightly import train_nightly
 from models.quarantine import Attack, Guard
-from service.feedback import Verdict
 from service.jobs.errors import JobError
 from service.jobs.gates import Gate, gates
 from service.jobs.locks import only_one
 from service.jobs.progress import Progress, silent
 from service.jobs.retention import expire_scores
 from service.jobs.windows import extract_windows
+from service.statements import Verdict
 from service.wiring import Home
 
 _log = structlog.get_logger("wharfinger.refresh")

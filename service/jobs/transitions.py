@@ -8,8 +8,8 @@ import msgspec
 
 from models.incidents import GAP, Alert
 from models.scores import SEVERITIES
-from service.feedback import Verdict
 from service.outputs.notices import Event, Judgement, Notice, Told, dashboard_link
+from service.statements import Verdict
 
 LOOK_BACK = timedelta(days=7)  # of scores: an alert that begins before is cut there
 RECENT = timedelta(days=1)  # an alert that ended earlier than that is history when it is first seen, and not told

@@ -1,6 +1,5 @@
 """Turns a person's word on an incident into a verdict that can be kept and applied."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,21 +10,17 @@ from features.extraction import extract_days
 from features.identity import cohort
 from features.windows import KEY, Windows, merge_windows
 from models.detector import Detector
-from models.incidents import GAP
-from models.scores import SEVERITIES, Score, Severity
-from service.feedback import Ruling, Verdict, new_id
+from models.scores import Severity
+from service.feedback import new_id
 from service.jobs.announce import announce
 from service.jobs.errors import JobError
+from service.jobs.incidents import find
 from service.jobs.score import model
-from service.storage import MAX_LIMIT
+from service.statements import Ruling, Verdict
 from service.wiring import Home
 
 EXPIRY = timedelta(days=90)
 MOST_ITEMS = 1_000
-
-
-class UnknownIncidentError(JobError):
-    """No such incident is stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +30,7 @@ class Ruled:
     Parameters
     ----------
     incident
-        Identifier of the alert: its start, a slash and its workload.
+        Identifier of the incident: the start of one of its windows, a slash and its workload.
     at_least
         Severity that its windows have, as the alerts were listed.
     until
@@ -63,12 +58,11 @@ def give_verdict(home: Home, ruled: Ruled, *, now: datetime) -> Verdict:
     JobError
         If the verdict would have expired already.
     """
-    run = list(_run(home, ruled))
-    start, end = (datetime.fromisoformat(one) for one in (run[0].window_start, run[-1].window_end))
+    incident = find(home.database, ruled.incident, at_least=ruled.at_least)
+    start, end, workload = incident.start, incident.end, incident.workload
     until = ruled.until or max(now, end) + EXPIRY
     if until <= now:
         raise JobError("the verdict would have expired already (name a later time)")
-    workload = run[0].workload
     detector = model(home)
     seen = _windows(home, workload, start, end)
     items = _new(seen, detector)
@@ -111,29 +105,6 @@ def _new(seen: Windows, detector: Detector) -> list[tuple[str, str]]:
 def _largest(values: pl.DataFrame) -> dict[str, float]:
     most = values.select(pl.exclude(KEY).max()).row(0, named=True) if len(values) else {}
     return {name: value for name, value in most.items() if value}
-
-
-def _run(home: Home, ruled: Ruled) -> Iterator[Score]:
-    """Read the strange windows of an incident: those that follow its start without a gap."""
-    began, _, workload = ruled.incident.partition("/")
-    try:
-        start = datetime.fromisoformat(began)
-    except ValueError:
-        raise UnknownIncidentError(f"{ruled.incident!r} is no incident: it reads START/WORKLOAD") from None
-    first = home.store.get(workload, start) if start.tzinfo else None
-    if first is None or SEVERITIES.index(first.severity) < SEVERITIES.index(ruled.at_least):
-        raise UnknownIncidentError(f"no incident {ruled.incident!r} of severity {ruled.at_least} or more is stored")
-    last = datetime.fromisoformat(first.window_end)
-    cells = home.store.cells(workloads=[workload], since=start)
-    for cell in cells[:MAX_LIMIT]:
-        if SEVERITIES.index(cell.severity) < SEVERITIES.index(ruled.at_least):
-            continue
-        if cell.window_start - last >= GAP:
-            return
-        score = home.store.get(workload, cell.window_start)
-        if score is not None:
-            last = datetime.fromisoformat(score.window_end)
-            yield score
 
 
 def _image(detector: Detector, workload: str) -> str | None:

@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated
 from urllib.parse import urlsplit
 
-import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError
 
@@ -15,13 +13,12 @@ from service.outputs.credentials import one_of, read_secret
 from service.outputs.errors import DeliveryError
 from service.outputs.notices import product_version, shorten
 from service.outputs.output import Output, Surroundings
+from service.outputs.urls import Url, check_url
 
 TIMEOUT = urllib3.Timeout(connect=5, read=15)
 MOST_ANSWER = 2_048  # bytes read of an answer: enough to say what was wrong with a message
 _SHOWN_ANSWER = 200
 _TRANSIENT = (408, 429)
-
-Url = Annotated[str, msgspec.Meta(max_length=2_000)]
 
 
 class HttpOutput(Output, frozen=True, kw_only=True):
@@ -55,25 +52,6 @@ class HttpOutput(Output, frozen=True, kw_only=True):
             ca_file=self.ca_file,
             hidden=[*hidden, *([] if secret is None else [secret, *secret.split()])],
         )
-
-
-def check_url(url: str) -> None:
-    """Refuse an address that is none, or that carries a password.
-
-    Raises
-    ------
-    ValueError
-        Without the address in it, which may be a secret.
-    """
-    try:
-        parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        whole = False
-    if not whole:
-        raise ValueError("the url must read https://host/path or http://host/path")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("the url holds a password; put it into authorization_env or authorization_file")
 
 
 def post(

@@ -11,7 +11,8 @@ from service.outputs.credentials import one_of, read_secret
 from service.outputs.errors import DeliveryError
 from service.outputs.notices import Notice, headline, reasons, shorten, techniques
 from service.outputs.output import Output, Surroundings
-from service.outputs.posting import check_url, post
+from service.outputs.posting import post
+from service.outputs.urls import check_url
 
 MOST_BLOCKS = 50
 MOST_HEADER = 150

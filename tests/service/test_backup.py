@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from models.scores import BaselineInfo, Score
 from service.backup import BackupError, back_up, copy_rows, restore
 from service.database import Database, Sqlite
-from service.feedback import Change, FeedbackStore
+from service.feedback import FeedbackStore
 from service.migrations import revision_table
+from service.statements import Change
 from service.storage import ScoreStore
 
 START = datetime(2026, 9, 14, tzinfo=UTC)

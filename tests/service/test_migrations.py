@@ -13,11 +13,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from msgspec import json, structs
 
+from models.scores import BaselineInfo, Reason, Score
 from service.database import Database, DatabaseError, Sqlite, connect
 from service.migrations import FOLDER, HEAD, revision, revision_table
 from service.migrations.upgrade import upgrade
-from service.tables import metadata
+from service.tables import label_table, metadata
 
 ROOT = Path(__file__).parents[2]
 REVISIONS = sorted(path.stem[:4] for path in FOLDER.glob("versions/[0-9]*.py"))
@@ -103,6 +105,22 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
             "outcome": 200,
         },
     },
+    "0005": {
+        "score_labels": {
+            "workload": "docker:shop/api",
+            "window_start": 1_789_344_000_000_000,
+            "kind": "host",
+            "value": "n1",
+        },
+        "coverage": {
+            "source": "zeek",
+            "host": "",
+            "workload": "docker:shop/api",
+            "events": 5,
+            "first": 1_789_344_000_000_000,
+            "last": 1_789_344_600_000_000,
+        },
+    },
 }
 
 
@@ -160,6 +178,37 @@ def test_every_revision_with_data_becomes_the_last(address: str, start: str, tmp
 
     assert made == rows.keys()  # a revision that makes a table brings a row of it
     assert_kept(database, rows)
+    database.close()
+
+
+def test_stored_scores_are_found_by_their_techniques(address: str, tmp_path: Path) -> None:
+    """Techniques of scores from before there were labels are read from their bodies, whatever else these hold."""
+    reason = Reason(feature="f", value="\0", expected='"technique":"T1"', bits=9.0, technique="T1571", text="\0 é \\")
+    bare = Score(
+        workload="docker:shop/api",
+        window_start="2026-09-14T00:00:00Z",
+        window_end="2026-09-14T00:10:00Z",
+        score=0.5,
+        bits=10.0,
+        p_value=2.0**-10,
+        severity="low",
+        evidence={},
+        reasons=[reason, structs.replace(reason, technique="T1071.001"), reason, structs.replace(reason, technique="")],
+        baseline=BaselineInfo(level="workload", maturity=1.0, windows=9),
+        model="m",
+    )
+    database, row = connect(address, tmp_path), ROWS["0001"]["scores"]
+    with database.writing() as connection:
+        upgrade(connection, "0004")
+        fill(connection, {"scores": row | {"body": json.encode(bare)}})
+
+    database.migrate()
+
+    with database.reading() as connection:
+        found = connection.execute(sa.select(label_table).order_by(label_table.c.value)).all()
+    assert found == [
+        (row["workload"], row["window_start"], "technique", technique) for technique in ("T1071.001", "T1571")
+    ]
     database.close()
 
 

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from models.scores import SEVERITIES, BaselineInfo, Reason, Score, Severity
 from service.database import Database, connect
-from service.storage import CursorError, Order, ScoreStore, from_micros, micros
-from service.tables import score_table
+from service.labels import hosts_of
+from service.selection import Selection
+from service.storage import CursorError, Order, ScoreStore, _page, from_micros, micros
+from service.tables import label_table, score_table
 
 START = datetime(2026, 9, 14, tzinfo=UTC)
 
@@ -117,11 +120,97 @@ def test_filters(store: ScoreStore) -> None:
     assert {s.severity for s in store.query(severity="high")[0]} == {"high", "critical"}
 
 
+def on_hosts() -> dict[tuple[str, datetime], list[str]]:
+    """Workload a moves from n1 to n2 after an hour, b runs on both."""
+    steps = [START + step * timedelta(minutes=10) for step in range(12)]
+    return {
+        **{("docker:shop/a", start): ["n1" if start < START + timedelta(hours=1) else "n2"] for start in steps},
+        **{("docker:shop/b", start): ["n1", "n2"] for start in steps},
+    }
+
+
+def techniques() -> list[Score]:
+    """Give the fleet's scores, every third of which points to another technique."""
+    return [
+        msgspec.structs.replace(
+            score, reasons=[msgspec.structs.replace(score.reasons[0], technique=("T1571", "T1610", "")[number % 3])]
+        )
+        for number, score in enumerate(a_fleet())
+    ]
+
+
+@pytest.mark.parametrize("order", ["time", "bits"])
+@pytest.mark.parametrize("host", [None, "n1", "n2", "n3"])
+@pytest.mark.parametrize("technique", [None, "T1571", "T1610", "T1"])
+def test_host_and_technique_narrow_pages(
+    store: ScoreStore, order: Order, host: str | None, technique: str | None
+) -> None:
+    """Pages hold the windows of workloads that ran on the host, with a reason of exactly that technique, each once."""
+    scores, placed = techniques(), on_hosts()
+    store.replace(scores, hosts=placed)
+    wanted = [
+        score
+        for score in scores
+        if (host is None or host in placed.get((score.workload, datetime.fromisoformat(score.window_start)), ()))
+        and (technique is None or technique == score.reasons[0].technique)
+    ]
+
+    found = [score for page in pages(store, host=host, technique=technique, order=order, limit=4) for score in page]
+
+    key = attrgetter("workload", "window_start")
+    assert sorted(found, key=key) == sorted(wanted, key=key)
+    assert [score.window_start if order == "time" else score.bits for score in found] == sorted(
+        (score.window_start if order == "time" else score.bits for score in wanted), reverse=True
+    )
+    assert len(store.cells(host=host, technique=technique)) == len(wanted)
+    narrowed = store.query(workload="docker:shop/b", severity="low", until=START + timedelta(hours=1), host=host)[0]
+    assert {score.workload for score in narrowed} == ({"docker:shop/b"} if host != "n3" else set())
+
+
+def test_what_a_score_is_found_by_follows_it(store: ScoreStore, database: Database) -> None:
+    """A window scored again is found by its new reasons and hosts alone, and one that expired by nothing."""
+    store.replace([a_score()], hosts={("docker:shop/api", START): ["n1"]})
+    store.replace([a_score("docker:shop/other"), a_score("host:n1")])
+    again = a_score(model="m2")
+    store.replace(
+        [msgspec.structs.replace(again, reasons=[msgspec.structs.replace(again.reasons[0], technique="T1610")])],
+        hosts={("docker:shop/api", START): ["n2"]},
+    )
+
+    assert [score.workload for score in store.query(host="n1")[0]] == ["host:n1"]
+    assert [score.workload for score in store.query(host="n2", technique="T1610")[0]] == ["docker:shop/api"]
+    assert hosts_of(database, "docker:shop/api", START, START + timedelta(minutes=10)) == ["n2"]
+    assert hosts_of(database, "docker:shop/api", START + timedelta(minutes=10), START + timedelta(hours=1)) == []
+    assert store.expire(START + timedelta(minutes=10)) == 3
+    with database.reading() as connection:
+        assert connection.execute(sa.select(label_table)).all() == []
+
+
+def test_labels_are_read_from_their_index(tmp_path: Path) -> None:
+    """A page of a host is read from the index of labels, and no table is searched from end to end for it."""
+    database = connect("", tmp_path)
+    database.migrate()
+    with database.reading() as connection:
+        statement = _page(Selection(host="n1", technique="T1571"), "time", 10, None)
+        text = statement.compile(connection, compile_kwargs={"literal_binds": True}).string
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+    database.close()
+
+    assert any("score_labels_by_value (kind=? AND value=?" in step for step in plan)
+    assert not [step for step in plan if step.startswith("SCAN") and step != "SCAN page"]
+
+
 def test_a_cursor_belongs_to_its_question(store: ScoreStore) -> None:
     """A cursor used with other filters, or altered in any place, is refused."""
     store.replace(a_fleet())
     cursor = store.query(limit=3)[1]
-    for other in ({"order": "bits"}, {"workload": "docker:shop/a"}, {"severity": "low"}):
+    for other in (
+        {"order": "bits"},
+        {"workload": "docker:shop/a"},
+        {"severity": "low"},
+        {"host": "n1"},
+        {"technique": "T1"},
+    ):
         with pytest.raises(CursorError):
             store.query(cursor=cursor, **other)
     for place in range(len(cursor) - 1):

@@ -7,7 +7,7 @@ import pytest
 from service.emulation.scenario import library
 from service.emulation.splits import Split
 from service.jobs.validate import Plan, validate
-from service.validation.claims import claimed, claims
+from service.strategies import claimed, claims
 
 ADS = Path(__file__).parents[2] / "docs" / "ads"
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.emulation.scenario import library
-from service.validation.claims import claimed, claims
+from service.strategies import claimed, claims
 from service.validation.measures import measure
 from service.validation.report import Gate, Report, Setting
 from service.validation.trial import Trial, act_of

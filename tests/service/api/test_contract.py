@@ -1,6 +1,7 @@
 """The OpenAPI document against the service itself, with generated requests."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -16,11 +17,22 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from service.api.documentation import build
+from service.app import create_app
+from service.settings import Settings
+from tests.homes import copy_home
 
 ROOT = Path(__file__).resolve().parents[3]
 # Accepting all that the schema allows is not promised: cursors are opaque, window starts are whole windows. OPTIONS and
 # HEAD are answered everywhere. Without any key everybody is answered; test_scopes.py asks with keys.
 UNPROMISED = [positive_data_acceptance, unsupported_method, ignored_auth]
+
+
+@pytest.fixture(scope="module")
+def app(fleet: Any, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The application over a copy of the fleet's home: what generated requests change is theirs alone."""
+    folder = tmp_path_factory.mktemp("generated") / "home"
+    copy_home(fleet.settings.home, folder)
+    return create_app(Settings.load(folder, {"WHARFINGER_MODEL_POLL_SECONDS": "0"}))
 
 
 def _cases() -> list[tuple[str, str, GenerationMode]]:

@@ -1,14 +1,20 @@
+import base64
 import gzip
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.decoding import decode, inflate
+from service.api.decoding import decode, inflate, read_query
+from service.api.documentation import RESOURCES
 from service.api.problems import ProblemError
 from service.api.schemas import LooseScoreRequest, ScoreRequest
+from service.coverage import Place
+from service.cursors import CursorError, Position, issue, redeem
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
@@ -43,6 +49,57 @@ def test_any_json_points_at_its_fault(windows: list[Any], extra: Any) -> None:
     at: Any = body
     for step in fault.pointer.removeprefix("#").split("/")[1:]:
         at = at[int(step)] if isinstance(at, list) else at[step]
+
+
+QUERIES = sorted(
+    {one.query for resource in RESOURCES for one in resource.operations if one.query}, key=lambda kind: kind.__name__
+)
+VALUES = st.text(max_size=8) | st.sampled_from(
+    ["", "null", "1", "-1", "9" * 40, "2026-09-14T09:20:00Z", "high", "T1571"]
+)
+
+
+def question(kind: type[msgspec.Struct], asked: list[tuple[str, str]]) -> msgspec.Struct | ProblemError:
+    """What a query string is read as, or how it is refused."""
+    with Flask(__name__).test_request_context(query_string=urlencode(asked)):
+        try:
+            return read_query(kind)
+        except ProblemError as error:
+            return error
+
+
+@pytest.mark.parametrize("kind", QUERIES, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+def test_any_query_is_read_or_refused(kind: type[msgspec.Struct], data: st.DataObject) -> None:
+    """Whatever parameters arrive, they become what the operation asks for, or a 422 that says which is wrong."""
+    names = st.sampled_from([field.encode_name for field in msgspec.structs.fields(kind)]) | st.text(max_size=5)
+    asked = data.draw(st.lists(st.tuples(names, VALUES), max_size=4))
+
+    found = question(kind, asked)
+
+    if isinstance(found, ProblemError):
+        assert (found.problem.status, "parameter" in found.problem.detail) == (422, True)
+    else:
+        assert isinstance(found, kind)
+        assert len({name for name, _ in asked}) == len(asked)
+
+
+@given(cursor=st.text(max_size=60) | st.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
+def test_any_text_is_no_cursor_of_any_kind(cursor: str) -> None:
+    """Text that was not issued is refused for every kind of position, and never an error of another kind."""
+    for kind in (Position, Place):
+        with pytest.raises(CursorError):
+            redeem(cursor, "question", kind)
+
+
+@given(workload=st.text(max_size=20), source=st.text(max_size=5), host=st.text(max_size=5))
+def test_a_cursor_comes_back(workload: str, source: str, host: str) -> None:
+    """A position is read back as it was issued, for the same question alone."""
+    cursor = issue(Place(workload, source, host), ("question", 1))
+
+    assert redeem(cursor, ("question", 1), Place) == Place(workload, source, host)
+    with pytest.raises(CursorError):
+        redeem(cursor, ("question", 2), Place)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "01", "0x1"])

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from features.configuration import docker_tokens
-from service.feedback import MAX_LISTED, Change, Verdict, of_change
+from service.feedback import MAX_LISTED, of_change
 from service.jobs.score import score
 from service.settings import Settings
+from service.statements import Change, Verdict
 from service.tables import feedback_table
 from service.wiring import Home
 
@@ -161,7 +162,7 @@ def test_an_unknown_incident_is_404(client: FlaskClient, incident: str) -> None:
 
 def test_alerts_carry_the_id_that_verdicts_take(client: FlaskClient) -> None:
     """The id of the first alert names the break-in."""
-    assert get(client, "/v1/alerts")["alerts"][0]["id"] == INCIDENT
+    assert get(client, "/v1/incidents")["incidents"][0]["id"] == INCIDENT
 
 
 def test_proposals_leave_out_what_has_a_verdict(client: FlaskClient) -> None:

@@ -1,14 +1,23 @@
 import gzip
+import shutil
 import sqlite3
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
 
+from features.protocols import specs
+from service.api.documentation import CONTENT_POLICY
 from service.app import SECURITY_HEADERS, create_app
+from service.emulation.scenario import library
 from service.settings import Settings
 
+ROOT = Path(__file__).parents[3]
 PROBLEM = "application/problem+json"
 
 
@@ -37,9 +46,23 @@ def test_filters_narrow_stored_scores(client: FlaskClient) -> None:
     assert all("T02:" in score["window_start"] for score in page["scores"])
 
 
+def test_host_and_technique_narrow_stored_scores(client: FlaskClient) -> None:
+    """The fleet runs on one host, which its snapshots name; a technique finds the windows whose reasons point to it."""
+    everything = client.get("/v1/scores?limit=1000").json["scores"]
+    assert client.get("/v1/scores?limit=1000&host=n1").json["scores"] == everything
+    assert client.get("/v1/scores?host=n2").json == {"scores": [], "next": None}
+
+    page = client.get("/v1/scores?limit=1000&technique=T1571&host=n1").json
+
+    wanted = [score for score in everything if "T1571" in {reason["technique"] for reason in score["reasons"]}]
+    assert 0 < len(page["scores"]) < len(everything)
+    assert page["scores"] == wanted
+
+
 @pytest.mark.parametrize(
     "query",
     [
+        "technique=T1",
         "limit=0",
         "limit=x",
         "severity=loud",
@@ -58,12 +81,47 @@ def test_bad_parameters_are_422(client: FlaskClient, query: str) -> None:
     assert answer.json["detail"]
 
 
-def test_alerts_are_runs(client: FlaskClient) -> None:
-    """The break-in is one alert of several windows, the strongest of all."""
-    first = client.get("/v1/alerts").json["alerts"][0]
+def test_incidents_are_runs(client: FlaskClient) -> None:
+    """The break-in is one incident of several windows, the strongest of all, on the host that ran the workload."""
+    first = client.get("/v1/incidents?host=n1&technique=T1571").json["incidents"][0]
     assert first["workload"] == "docker:shop/api"
     assert first["windows"] >= 3
-    assert first["start"] == "2026-09-13T02:00:00Z"
+    assert (first["start"], first["hosts"]) == ("2026-09-13T02:00:00Z", ["n1"])
+    assert client.get("/v1/incidents?host=n2").json == {"incidents": [], "next": None}
+
+    for name in (first["id"], quote(first["id"], safe="")):
+        told = client.get(f"/v1/incidents/{name}").json
+        assert told["incident"] == first
+        assert told["windows"][0]["window_start"] == first["start"]
+        assert len(told["windows"]) == first["windows"]
+        assert told["verdicts"] == []
+
+
+def test_incidents_come_page_by_page(client: FlaskClient) -> None:
+    """The cursors walk through every incident once, in either order, and belong to their question."""
+    every = client.get("/v1/incidents?severity=low&limit=1000").json
+    assert len(every["incidents"]) > 3
+    assert every["next"] is None
+    for order in ("bits", "time"):
+        found, cursor = [], ""
+        while cursor is not None:
+            page = client.get(f"/v1/incidents?severity=low&order={order}&limit=2{cursor}").json
+            found += page["incidents"]
+            cursor = page["next"] and f"&cursor={page['next']}"
+        key = "start" if order == "time" else "bits"
+        assert [one[key] for one in found] == sorted((one[key] for one in found), reverse=True)
+        assert sorted(one["id"] for one in found) == sorted(one["id"] for one in every["incidents"])
+    stolen = client.get("/v1/incidents?severity=low&limit=2").json["next"]
+    assert client.get(f"/v1/incidents?severity=medium&cursor={stolen}").status_code == 422
+    assert client.get(f"/v1/scores?cursor={stolen}").status_code == 422
+
+
+@pytest.mark.parametrize("name", ["x", "2026-09-13T02:00:00Z/docker:no", "2026-09-13T02:00:00/docker:shop/api"])
+def test_what_is_no_incident_is_404(client: FlaskClient, name: str) -> None:
+    """A name that leads to no strange window is not found, and the answer says where to look."""
+    answer = client.get(f"/v1/incidents/{quote(name, safe='')}")
+    assert (answer.status_code, answer.content_type) == (404, PROBLEM)
+    assert "GET /v1/incidents" in answer.json["detail"]
 
 
 def test_workloads_and_their_baselines(client: FlaskClient) -> None:
@@ -93,6 +151,40 @@ def test_promotion(client: FlaskClient) -> None:
     version = client.get("/v1/models").json["champion"]
     assert client.post(f"/v1/models/{version}/promote").json == {"champion": version, "before": version}
     assert client.post("/v1/models/x/promote").status_code == 404
+
+
+def test_strategies_are_shown(client: FlaskClient) -> None:
+    """Each family of features that is watched has its strategy: techniques, features, claims, and the page itself."""
+    listed = client.get("/v1/ads").json["ads"]
+    assert [one["id"] for one in listed] == ["pulls", "network", "config", "control"]
+    for one in listed:
+        assert one["features"] == [name for name in specs() if specs()[name].family == one["id"]]
+        assert {specs()[name].technique for name in one["features"]} <= {each["id"] for each in one["techniques"]}
+        assert all(each["tactics"] for each in one["techniques"])
+        assert set(one["scenarios"]) <= set(library())
+        full = client.get(f"/v1/ads/{one['id']}").json
+        assert {name: full[name] for name in one} == one
+        page = (ROOT / "docs" / "ads" / f"{one['id']}.md").read_text("utf-8")
+        for name, text in full["sections"].items():
+            assert f"## {name}\n\n{text}" in page
+    assert client.get("/v1/ads/README").status_code == 404
+    assert client.get("/v1/ads/..%2f..%2fsettings").status_code == 404
+
+
+def test_an_installed_package_has_its_strategies(tmp_path: Path) -> None:
+    """Laid out as the wheel is, the package finds the pages within itself."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for place, target in {**{name: name for name in wheel["packages"]}, **wheel["force-include"]}.items():
+        shutil.copytree(ROOT / place, tmp_path / target, dirs_exist_ok=True)
+
+    program = "import service.strategies as s; print(s.__file__, *s.strategies())"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
+    )
+
+    place, *names = found.stdout.split()
+    assert Path(place).is_relative_to(tmp_path)
+    assert names == ["pulls", "network", "config", "control"]
 
 
 def test_readiness_tells_the_truth(client: FlaskClient, empty: FlaskClient) -> None:
@@ -170,5 +262,7 @@ def test_foreign_sites_are_kept_out(client: FlaskClient) -> None:
 def test_every_answer_has_security_headers(client: FlaskClient, path: str) -> None:
     """Pages, data, errors and files carry the same strict headers."""
     with client.get(path) as answer:
-        assert {name: answer.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
+        more = {"Content-Security-Policy": f"{CONTENT_POLICY}; script-src 'self'; connect-src 'self'"}
+        expected = SECURITY_HEADERS | (more if path == "/docs" else {})
+        assert {name: answer.headers[name] for name in SECURITY_HEADERS} == expected
         assert "unsafe" not in answer.headers["Content-Security-Policy"]

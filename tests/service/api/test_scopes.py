@@ -39,6 +39,22 @@ def test_each_operation_opens_to_its_scope_alone(guarded: Any, one: Operation) -
     assert f'scope="{one.scope}"' in other.headers["WWW-Authenticate"]
 
 
+def test_refusals_tell_nothing(guarded: Any) -> None:
+    """Without the scope what there is and what there is not are refused alike, whatever tag or key is shown."""
+    incident = guarded.ask("GET", "/v1/incidents", "read").json["incidents"][0]["id"]
+    tag = guarded.ask("GET", f"/v1/incidents/{incident}", "read").headers["ETag"]
+    for scope in ("score", "ingest", "operate", "admin"):
+        there = guarded.ask("GET", f"/v1/incidents/{incident}", scope, headers={"If-None-Match": tag})
+        nowhere = guarded.ask("GET", "/v1/incidents/none", scope)
+        assert (there.status_code, there.data) == (nowhere.status_code, nowhere.data) == (403, there.data)
+        assert "ETag" not in there.headers
+    body = {"workload": "docker:shop/*", "until": "2099-01-01T00:00:00Z", "by": "ci", "fields": ["Memory"]}
+    keyed = {"Idempotency-Key": "secret"}
+    assert guarded.ask("POST", "/v1/changes", "operate", json=body, headers=keyed).status_code == 200
+    for scope in ("score", "ingest", "read", "admin"):
+        assert guarded.ask("POST", "/v1/changes", scope, json=body, headers=keyed).status_code == 403
+
+
 def test_only_health_needs_no_key() -> None:
     """No operation but health and readiness is open to everybody."""
     assert {one.path for one in OPERATIONS if one.scope is None} == {"/healthz", "/readyz"}

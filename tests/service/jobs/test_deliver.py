@@ -21,13 +21,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service import courier
-from service.feedback import Verdict
 from service.jobs.announce import announce
 from service.jobs.deliver import LEASE, LONGEST_DELAY, MOST_ATTEMPTS, PATIENCE, Attempt, delay, deliver, try_out
 from service.jobs.score import score
 from service.outbox import DEAD, DELIVERED, PENDING
 from service.outputs.errors import DeliveryError
 from service.settings import Settings, SettingsError
+from service.statements import Verdict
 from service.tables import outbox_table, told_table
 from service.wiring import Home, open_home
 from tests.alerts import START, TEN

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from models.incidents import Alert, alerts
 from models.scores import SEVERITIES, Severity
-from service.feedback import Ruling, Verdict
 from service.jobs.transitions import Writer, transitions
 from service.outputs.notices import Notice, Told
+from service.statements import Ruling, Verdict
 from tests.alerts import START, TEN, iso, score
 
 HOUR = timedelta(hours=1)

@@ -99,7 +99,7 @@ class Request:
 
 @dataclass
 class Receiver:
-    """A web server that records what it is posted and answers as it is told, once per entry, then 200.
+    """A web server that records what it is asked and answers as it is told, once per entry, then 200.
 
     While `held` is there and not set, nobody gets an answer.
     """
@@ -117,7 +117,7 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             found.requests.append(Request(self.path, dict(self.headers), body))
             if found.held:
                 found.held.wait()
@@ -127,6 +127,8 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(told)
+
+        do_GET = do_POST  # noqa: N815 -- the library's name
 
         def log_message(self, *args: object) -> None:
             del args
