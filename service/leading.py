@@ -16,14 +16,13 @@ import structlog
 
 from service.jobs.errors import JobError
 from service.jobs.fold import fold
-from service.jobs.follow import follow, tidy
+from service.jobs.follow import LEASE, follow, tidy
 from service.leases import Lease, kept
 from service.logs import configure_logs
-from service.metrics import LEADER
+from service.metrics import LEADER, SCORING
 from service.settings import Settings
 from service.wiring import Home, open_home
 
-LEASE = "leading"
 _TIDY = timedelta(hours=1)
 _log = structlog.get_logger("wharfinger.leader")
 
@@ -78,8 +77,9 @@ class Leading:
             now = datetime.now(UTC)
             self._fold(now)
             if scores := follow(self._home, now=now):
-                seconds = round(time.monotonic() - began, 2)
-                _log.info("windows scored", scores=len(scores), until=scores[-1].window_end, seconds=seconds)
+                seconds = time.monotonic() - began
+                SCORING.observe(seconds)
+                _log.info("windows scored", scores=len(scores), until=scores[-1].window_end, seconds=round(seconds, 2))
             if now - self._tidied >= _TIDY:
                 tidy(self._home, now=now)
                 self._tidied = now

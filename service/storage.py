@@ -178,11 +178,19 @@ class ScoreStore:
             return list(connection.execute(sa.select(found.c.name).where(found.c.name.is_not(None))).scalars())
 
     def cells(
-        self, *, workloads: Iterable[str] | None = None, since: datetime | None = None, until: datetime | None = None
+        self,
+        *,
+        workloads: Iterable[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        severity: Severity | None = None,
     ) -> list[Cell]:
-        """Read scores without their explanation, by workload and time, for pictures."""
+        """Read scores without their explanation, by workload and time, for pictures and counts.
+
+        The parameters are those of `query`.
+        """
         columns = (score_table.c.workload, score_table.c.window_start, score_table.c.bits, score_table.c.severity)
-        statement = sa.select(*columns).where(*conditions(None, since, until, None))
+        statement = sa.select(*columns).where(*conditions(None, since, until, severity))
         if workloads is not None:
             statement = statement.where(score_table.c.workload.in_(list(workloads)))
         with self._database.reading() as connection:

@@ -6,9 +6,11 @@ from features.windows import TRAILING, WINDOW
 from models.scores import Score
 from service.jobs import lake
 from service.jobs.fold import closed_windows, oldest_scored
+from service.jobs.retention import expire_audit
 from service.jobs.score import score
 from service.wiring import Home
 
+LEASE = "leading"  # of the one server of a database that scores
 ANSWERS_KEPT = timedelta(days=1)
 
 
@@ -40,6 +42,7 @@ def follow(home: Home, *, now: datetime) -> list[Score]:
 def tidy(home: Home, *, now: datetime) -> None:
     """Remove what is kept no longer."""
     lake.tidy(home, now)
+    expire_audit(home, now)
     home.answers.forget(now - ANSWERS_KEPT)
     oldest = oldest_scored(home, now)
     home.touched.forget(oldest)

@@ -16,10 +16,10 @@ import pytest
 
 from models.incidents import alerts
 from models.scores import Score
+from service.jobs.follow import LEASE
 from service.jobs.ingest import ingest
 from service.jobs.refresh import refresh
 from service.jobs.score import score
-from service.leading import LEASE
 from service.leases import Lease
 from service.settings import Settings
 from service.wiring import Home, open_home
