@@ -102,6 +102,7 @@ def _make(path: Path) -> None:
         with contextlib.closing(sqlite3.connect(new)) as connection:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
+        new.chmod(0o600)  # which the log takes over
         os.link(new, path)
 
 

@@ -50,7 +50,7 @@ def access(site: Site) -> Iterator[Found]:
     except SettingsError as error:
         yield fail(str(error))
         return
-    yield ok(f"{len(keys)} keys open something{provider}")
+    yield ok(f"active keys: {len(keys)}{provider}")
 
 
 def listening(site: Site) -> Iterator[Found]:

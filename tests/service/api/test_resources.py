@@ -1,11 +1,15 @@
 import gzip
+import re
 import sqlite3
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
 
+from models.incidents import alerts
 from service.app import SECURITY_HEADERS, create_app
 from service.settings import Settings
 
@@ -122,6 +126,20 @@ def test_metrics_count_requests_and_name_the_model(client: FlaskClient) -> None:
     assert 'route="/v1/workloads/<path:workload>/baseline",status="404"' in text
     assert "very/special" not in text
     assert f'wharfinger_model_info{{version="{client.get("/v1/models").json["champion"]}"}} 1.0' in text
+
+
+def test_metrics_tell_realised_alerts_beside_the_budget(client: FlaskClient, fleet: Any) -> None:
+    """The alerts of the last day stand beside what each severity was made for, and the model tells its age."""
+    text = client.get("/metrics").text
+    told = {name: float(value) for name, value in re.findall(r"^(wharfinger_\S+) (\S+)$", text, flags=re.MULTILINE)}
+    scores, _ = fleet.home.store.query(limit=1000)
+    for severity, times in {"low": 50, "medium": 10, "high": 1, "critical": 0.1}.items():
+        label = f'{{severity="{severity}"}}'
+        assert told[f"wharfinger_alert_budget_per_day{label}"] == pytest.approx(fleet.settings.alert_budget * times)
+        assert told[f"wharfinger_alerts_last_day{label}"] == len(alerts(scores, at_least=severity))
+    created = fleet.home.registry.manifest(fleet.version)["created_at"]
+    assert told["wharfinger_model_created_timestamp_seconds"] == datetime.fromisoformat(created).timestamp()
+    assert told['wharfinger_alerts_last_day{severity="high"}'] >= 1
 
 
 def test_errors_are_problems(client: FlaskClient) -> None:
