@@ -173,7 +173,7 @@ class Settings:
         "Which scope each value of the claim gives, as `VALUE=SCOPE`; else `wharfinger:read` gives `read`, and so on.",
     )
     oidc_client_id: str = _setting(
-        "", "Client that the issuer knows the dashboard as; with it, people log in there instead of with a key."
+        "", "Client that the issuer knows the dashboard as; with it, people may log in there, besides with a key."
     )
     oidc_client_secret: str = _setting("", "The client's secret; none for a public client.", secret=True)
     oidc_client_secret_file: str = _setting("", "File with the client's secret, in place of `oidc_client_secret`.")
