@@ -21,6 +21,7 @@ from service.leases import Lease, kept
 from service.logs import configure_logs
 from service.metrics import LEADER, SCORING
 from service.settings import Settings
+from service.state import ModelWatch
 from service.wiring import Home, open_home
 
 _TIDY = timedelta(hours=1)
@@ -45,6 +46,7 @@ class Leading:
         self._home, self._alive = home, alive
         self._stop = threading.Event()
         self._lease = Lease(home.database, LEASE)
+        self._model = ModelWatch(home, home.settings.model_poll_seconds)
         self._told = ""
         self._tidied = datetime.min.replace(tzinfo=UTC)
 
@@ -76,7 +78,7 @@ class Leading:
         try:
             now = datetime.now(UTC)
             self._fold(now)
-            if scores := follow(self._home, now=now):
+            if scores := follow(self._home, now=now, detector=self._model.get()):
                 seconds = time.monotonic() - began
                 SCORING.observe(seconds)
                 _log.info("windows scored", scores=len(scores), until=scores[-1].window_end, seconds=round(seconds, 2))

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 import msgspec
 import polars as pl
-import sqlalchemy as sa
 from flask import Response, request
 from msgspec import Meta
 
@@ -19,6 +18,7 @@ from features.documents import Malformed
 from features.ingest import events_from_records
 from features.protocols import Record
 from features.routing import Batch, IngestError, TooManyError
+from features.stores import StoreError
 from service.answers import ReusedKeyError
 from service.api.decoding import read_query, receive
 from service.api.operations import Resource
@@ -116,8 +116,6 @@ def add_events() -> EventAnswer | Response:
             return Response(kept, content_type="application/json")
     except ReusedKeyError as error:
         raise refuse(422, _sentence(error), kind="reused-key") from None
-    except sa.exc.OperationalError:
-        raise _unavailable("The database cannot be reached now; send the request again.", "unavailable") from None
     return found
 
 
@@ -129,18 +127,20 @@ def _take_in(raw: bytes, query: EventQuery) -> EventAnswer:
         batch = events_from_records(records, source=query.source, host=query.host, ref=name, most=MAX_EVENTS)
     except IngestError as error:
         raise refuse(413 if isinstance(error, TooManyError) else 422, _sentence(error)) from None
-    # the spool first: what leaves it lies in the lake by then
-    known = home.spool.known(batch.events)
-    known |= home.lake.known(batch.events)
-    fresh = batch.events.filter(~known).unique("event_id", keep="first", maintain_order=True)
     try:
+        # the spool first: what leaves it lies in the lake by then
+        known = home.spool.known(batch.events)
+        known |= home.lake.known(batch.events)
+        fresh = batch.events.filter(~known).unique("event_id", keep="first", maintain_order=True)
         set_aside(home.rejects / f"{now:%Y-%m-%d}.ndjson", batch.rejects)
         if fresh.height:
             home.spool.add(fresh, now)
     except SpoolFullError as error:
         raise _unavailable(_sentence(error), "spool-full") from None
+    except StoreError as error:
+        raise _unavailable(_sentence(error), "unavailable") from None
     except OSError as error:
-        raise _unavailable(f"Events cannot be written: {error.strerror}.", "unwritable") from None
+        raise _unavailable(f"Events cannot be written: {error.strerror or error}.", "unwritable") from None
     return _answer(name, next(numbers), batch, fresh)
 
 

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 import msgspec
+import sqlalchemy as sa
 import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
@@ -84,8 +85,16 @@ def _on_bug(error: Exception) -> Response:
     return answer(problem(500, "The service made an error; its log has the details."))
 
 
+def _on_database(error: sa.exc.OperationalError | sa.exc.TimeoutError) -> Response:
+    _log.error("database failed", reason=str(getattr(error, "orig", error)).partition("\n")[0])
+    told = problem(503, "The database cannot be used now; send the request again.", kind="unavailable")
+    return answer(told, {"Retry-After": "5"})
+
+
 def register(app: Flask) -> None:
     """Answer every error of `app` with a problem."""
     app.register_error_handler(ProblemError, _on_problem)
     app.register_error_handler(HTTPException, _on_http)
+    app.register_error_handler(sa.exc.OperationalError, _on_database)
+    app.register_error_handler(sa.exc.TimeoutError, _on_database)
     app.register_error_handler(Exception, _on_bug)

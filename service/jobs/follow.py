@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from features.windows import TRAILING, WINDOW
+from models.detector import Detector
 from models.scores import Score
 from service.jobs import lake
 from service.jobs.fold import closed_windows, oldest_scored
@@ -14,11 +15,16 @@ LEASE = "leading"  # of the one server of a database that scores
 ANSWERS_KEPT = timedelta(days=1)
 
 
-def follow(home: Home, *, now: datetime) -> list[Score]:
+def follow(home: Home, *, now: datetime, detector: Detector | None = None) -> list[Score]:
     """Score the windows that closed since, and those that late events reopened.
 
     An event shows in the features of its own window and of those within a day after it: from the first such window on,
     all are scored again. What does not change is not written.
+
+    Parameters
+    ----------
+    detector
+        Model that scores; by default the champion.
 
     Returns
     -------
@@ -34,7 +40,7 @@ def follow(home: Home, *, now: datetime) -> list[Score]:
     if not due:
         return []
     until = min(closed, due[-1].start + WINDOW + TRAILING)
-    scores = score(home, since=due[0].start, until=until, closed=closed)
+    scores = score(home, since=due[0].start, until=until, closed=closed, detector=detector)
     home.touched.scored(due, now)
     return scores
 

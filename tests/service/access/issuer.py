@@ -30,7 +30,7 @@ class Issuer(http.server.ThreadingHTTPServer):
     @contextmanager
     def running(self) -> Iterator[Self]:
         """Answer from a thread."""
-        thread = threading.Thread(target=self.serve_forever)
+        thread = threading.Thread(target=self.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield self
