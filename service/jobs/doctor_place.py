@@ -82,12 +82,10 @@ def private_files(site: Site) -> Iterator[Found]:
     own = [*sorted((root / "keys").glob("*.key")), *sorted(root.glob("wharfinger.db*"))]
     if tells and (root / FILE).exists():
         own.append(root / FILE)
-    if site.settings.tls_key:
-        own.append(Path(site.settings.tls_key))
+    own += [Path(named) for named in (site.settings.tls_key, site.settings.oidc_client_secret_file) if named]
     unsafe = [path for path in own if path.exists() and path.stat().st_mode & OTHERS]
     for path in unsafe:
-        secret = path.suffix == ".key"
-        level = fail if secret else warn
+        level = fail if path.suffix == ".key" else warn
         yield level(f"{path} can be read by others", f"run: chmod 600 {path}")
     if not unsafe:
         yield ok(f"{len(own)} files are this user's alone")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from models.errors import ArtefactError
-from service.access.gate import provider_of
+from service.access.gate import login_of, provider_of
 from service.jobs.doctor_findings import Found, Site, fail, ok, warn
 from service.jobs.follow import LEASE
 from service.leases import SECONDS, held
@@ -46,11 +46,12 @@ def access(site: Site) -> Iterator[Found]:
             told = f"the key {key.prefix} ({key.name}) expires on {key.expires:%Y-%m-%d %H:%M} UTC"
             yield warn(told, "make its holder a new one: wharfinger keys create")
     try:
-        provider = "" if provider_of(site.settings) is None else ", and tokens of the identity provider"
+        provider = provider_of(site.settings)
+        login_of(site.settings, provider)
     except SettingsError as error:
         yield fail(str(error))
         return
-    yield ok(f"active keys: {len(keys)}{provider}")
+    yield ok(f"active keys: {len(keys)}{', and whom the identity provider vouches for' if provider else ''}")
 
 
 def listening(site: Site) -> Iterator[Found]:

@@ -196,7 +196,7 @@ def test_a_database_that_goes_and_comes_back_loses_nothing(
                 assert server.ask("GET", "/healthz") == (200, {"status": "ok", "checks": {}})
                 ready = server.ask("GET", "/readyz")
                 assert ready is not None
-                assert "cannot be written" in ready[1]["checks"]["store"]
+                assert "store: cannot be written" in ready[1]
                 cluster.start()
             server.post(records)
         home = open_home(Settings.load(tmp_path / "home", {"WHARFINGER_DATABASE_URL": address["database_url"]}))
@@ -243,7 +243,7 @@ def test_a_tampered_model_is_refused_and_the_one_before_goes_on(
     assert_as_undisturbed(home, undisturbed)
     ready = server.ask("GET", "/readyz")
     assert ready is not None
-    assert "changed after signing" in ready[1]["checks"]["model"]
+    assert "changed after signing" in ready[1]
 
 
 def test_a_huge_body_is_refused_unread(serve: Callable[..., Server]) -> None:
