@@ -78,7 +78,7 @@ class Leading:
         try:
             now = datetime.now(UTC)
             self._fold(now)
-            if scores := follow(self._home, now=now, detector=self._model.get()):
+            if scores := follow(self._home, now=now, model=self._model.get):
                 seconds = time.monotonic() - began
                 SCORING.observe(seconds)
                 _log.info("windows scored", scores=len(scores), until=scores[-1].window_end, seconds=round(seconds, 2))

@@ -21,8 +21,9 @@ _PAGE = 1000
 )
 @click.pass_obj
 def command(invocation: Invocation, since: datetime | None, shape: str, limit: int) -> None:
-    """List changing calls, the newest first: when, who, from where, what, to what, with which outcome.
+    """List who changed what.
 
+    The newest comes first: when, who, from where, what, to what, and with which outcome, an HTTP status.
     A table shows as many as asked for, NDJSON all of them.
     """
     log = options.home_of(invocation).audit

@@ -22,9 +22,10 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 @output_format()
 @click.pass_obj
 def command(invocation: Invocation, shape: str) -> int:
-    """Check settings, files, data, model, access, outputs and the server, and say what to do.
+    """Check what an operator would want checked, and say what to do.
 
-    Nothing is changed, and no secret is shown. Ends with 1 if something fails.
+    Settings, files, data, model, access, outputs and the server that leads. Nothing is
+    changed, and no secret is shown. Ends with 1 if something fails.
     """
     found = _found(invocation)
     if shape == "ndjson":

@@ -1,5 +1,6 @@
 """Scores what intake brought, as windows close."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from features.windows import TRAILING, WINDOW
@@ -15,7 +16,7 @@ LEASE = "leading"  # of the one server of a database that scores
 ANSWERS_KEPT = timedelta(days=1)
 
 
-def follow(home: Home, *, now: datetime, detector: Detector | None = None) -> list[Score]:
+def follow(home: Home, *, now: datetime, model: Callable[[], Detector | None] = lambda: None) -> list[Score]:
     """Score the windows that closed since, and those that late events reopened.
 
     An event shows in the features of its own window and of those within a day after it: from the first such window on,
@@ -23,8 +24,8 @@ def follow(home: Home, *, now: datetime, detector: Detector | None = None) -> li
 
     Parameters
     ----------
-    detector
-        Model that scores; by default the champion.
+    model
+        Gives the model that scores, once there are windows to score; None stands for the champion.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def follow(home: Home, *, now: datetime, detector: Detector | None = None) -> li
     if not due:
         return []
     until = min(closed, due[-1].start + WINDOW + TRAILING)
-    scores = score(home, since=due[0].start, until=until, closed=closed, detector=detector)
+    scores = score(home, since=due[0].start, until=until, closed=closed, detector=model())
     home.touched.scored(due, now)
     return scores
 

@@ -156,10 +156,25 @@ def test_a_bug_is_a_problem_without_details(settings_at: Callable[..., Settings]
     settings = settings_at()
     broken = create_app(settings).test_client()
     with sqlite3.connect(settings.home / "wharfinger.db") as raw:
-        raw.execute("DROP TABLE scores")
+        raw.execute(
+            "INSERT INTO scores (workload, window_start, window_end, bits, severity, model, body)"
+            " VALUES ('a', 0, 0, 1, 0, 'm', 'malformed')"
+        )
     raw.close()
     answer = broken.get("/v1/scores")
     assert (answer.status_code, answer.content_type) == (500, PROBLEM)
+    assert "malformed" not in answer.text
+
+
+def test_a_database_that_fails_is_told_without_details(settings_at: Callable[..., Settings]) -> None:
+    """A request that the database cannot answer is 503 with the time to come again, and tells nothing of the inside."""
+    settings = settings_at()
+    broken = create_app(settings).test_client()
+    with sqlite3.connect(settings.home / "wharfinger.db") as raw:
+        raw.execute("DROP TABLE scores")
+    raw.close()
+    answer = broken.get("/v1/scores")
+    assert (answer.status_code, answer.content_type, answer.headers["Retry-After"]) == (503, PROBLEM, "5")
     assert "sqlite" not in answer.text.lower()
 
 

@@ -148,6 +148,8 @@ def test_what_others_need_is_not_looked_at_after_it_failed(home: Home) -> None:
 def test_what_wants_attention_is_a_warning(home: Home) -> None:
     """Old models, silent senders, clocks ahead, rejects, damage, stray variables: all warn, none fails."""
     now = datetime.now(UTC)
+    for letters in home.rejects.iterdir():  # what other tests of the fleet had refused
+        letters.unlink()
     (home.rejects / "x.ndjson").write_text('{"reason": "no source"}\n' * 3)
     (home.settings.home / "spool/x.damaged").touch()
     (home.settings.home / FILE).write_text('oidc_client_secret = "s3cret"\n')
