@@ -20,9 +20,10 @@ from service.state import state
 
 _log = structlog.get_logger("wharfinger.access")
 FORM_TOKEN = "X-Form-Token"  # noqa: S105 -- the name of a header
-_PUBLIC = ("dashboard.static", "login.show", "login.enter")  # nobody could log in otherwise
+_ASKING = ("login.begin", "login.finish")  # ask an identity provider on behalf of whoever comes
+_PUBLIC = ("dashboard.static", "login.show", "login.enter", *_ASKING)  # nobody could log in otherwise
 _PAGES = ("dashboard", "documentation")
-_SESSIONS = ("login.enter", "login.leave")
+_SESSIONS = ("login.enter", "login.leave", "login.finish")
 
 
 class Admission:
@@ -58,7 +59,7 @@ class Admission:
         self._refuse_foreign()
         gate, endpoint = state().gate, request.endpoint
         if endpoint in _PUBLIC or (endpoint in self._operations and self._operations[endpoint].scope is None):
-            if request.method not in SAFE_METHODS:
+            if request.method not in SAFE_METHODS or endpoint in _ASKING:
                 _spend(gate, _address())
             return None
         try:
@@ -80,7 +81,7 @@ class Admission:
         """Keep a record of a changing call whose caller is known, refused ones included."""
         caller: Caller | None = g.get("caller")
         declared = self._operations.get(request.endpoint or "")
-        audited = declared.audited if declared else request.endpoint in _SESSIONS and request.method == "POST"
+        audited = declared.audited if declared else request.endpoint in _SESSIONS
         if caller is None or not audited or response.status_code == 429:  # noqa: PLR2004 -- an HTTP status
             return response
         record = AuditRecord(

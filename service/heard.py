@@ -42,3 +42,10 @@ class Heard:
         """Give the time of the latest event of each source and host."""
         with self._database.reading() as connection:
             return [from_micros(at) for at in connection.execute(sa.select(heard_table.c.latest)).scalars()]
+
+    def by_sender(self) -> dict[tuple[str, str], datetime]:
+        """Give the time of the latest event by source and host, the one longest silent first."""
+        columns = (heard_table.c.source, heard_table.c.host, heard_table.c.latest)
+        with self._database.reading() as connection:
+            rows = connection.execute(sa.select(*columns).order_by(heard_table.c.latest)).all()
+        return {(source, host): from_micros(latest) for source, host, latest in rows}

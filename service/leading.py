@@ -16,14 +16,14 @@ import structlog
 
 from service.jobs.errors import JobError
 from service.jobs.fold import fold
-from service.jobs.follow import follow, tidy
+from service.jobs.follow import LEASE, follow, tidy
 from service.leases import Lease, kept
 from service.logs import configure_logs
-from service.metrics import LEADER
+from service.metrics import LEADER, SCORING
 from service.settings import Settings
+from service.state import ModelWatch
 from service.wiring import Home, open_home
 
-LEASE = "leading"
 _TIDY = timedelta(hours=1)
 _log = structlog.get_logger("wharfinger.leader")
 
@@ -46,6 +46,7 @@ class Leading:
         self._home, self._alive = home, alive
         self._stop = threading.Event()
         self._lease = Lease(home.database, LEASE)
+        self._model = ModelWatch(home, home.settings.model_poll_seconds)
         self._told = ""
         self._tidied = datetime.min.replace(tzinfo=UTC)
 
@@ -77,9 +78,10 @@ class Leading:
         try:
             now = datetime.now(UTC)
             self._fold(now)
-            if scores := follow(self._home, now=now):
-                seconds = round(time.monotonic() - began, 2)
-                _log.info("windows scored", scores=len(scores), until=scores[-1].window_end, seconds=seconds)
+            if scores := follow(self._home, now=now, model=self._model.get):
+                seconds = time.monotonic() - began
+                SCORING.observe(seconds)
+                _log.info("windows scored", scores=len(scores), until=scores[-1].window_end, seconds=round(seconds, 2))
             if now - self._tidied >= _TIDY:
                 tidy(self._home, now=now)
                 self._tidied = now

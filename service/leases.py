@@ -95,6 +95,14 @@ class Lease:
             return connection.execute(statement).rowcount == 1
 
 
+def held(database: Database, name: str) -> tuple[str, int] | None:
+    """Tell who holds a lease, and how often it was renewed; None if nobody does. A holder may have died meanwhile."""
+    columns = (lease_table.c.holder, lease_table.c.renewals)
+    with database.reading() as connection:
+        row = connection.execute(sa.select(*columns).where(lease_table.c.name == name)).one_or_none()
+    return None if row is None else (row.holder, row.renewals)
+
+
 @contextmanager
 def kept(lease: Lease) -> Iterator[threading.Event]:
     """Renew a lease that is held, from a thread of its own, and give it up at the end.

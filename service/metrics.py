@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _REGISTRY = CollectorRegistry()
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LONG_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 REQUESTS = Counter("wharfinger_http_requests", "Requests answered.", ["method", "route", "status"], registry=_REGISTRY)
 SECONDS = Histogram(
@@ -17,6 +18,9 @@ SECONDS = Histogram(
 SCORED = Counter("wharfinger_scored_windows", "Windows scored on request.", ["severity"], registry=_REGISTRY)
 REFUSED = Counter("wharfinger_refused_items", "Windows and events of requests that were refused.", registry=_REGISTRY)
 EVENTS = Counter("wharfinger_intake_records", "Records sent to intake.", ["outcome"], registry=_REGISTRY)
+SCORING = Histogram(
+    "wharfinger_scoring_seconds", "Time to score the windows that closed.", buckets=_LONG_BUCKETS, registry=_REGISTRY
+)
 LEADER = Gauge(
     "wharfinger_leader",
     "1 if this server scores windows as they close.",

@@ -1,24 +1,19 @@
 """Serves the application with gunicorn until it is told to stop."""
 
-import ipaddress
 import os
 import shutil
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from service.access.gate import provider_of
+from service.listening import is_loopback, require_certificate, require_free, require_keys
 from service.logs import configure_logs, log_config
-from service.settings import Settings, SettingsError
-from service.wiring import open_home
+from service.settings import Settings
 from service.workers import PatientWorker
 
 GRACE_SECONDS = 20
@@ -161,66 +156,3 @@ def serve(settings: Settings, host: str | None = None, port: int | None = None, 
     finally:
         if os.getpid() == master:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def require_keys(settings: Settings, host: str) -> None:
-    """Refuse to listen where other machines reach while nobody would be asked for a key.
-
-    Raises
-    ------
-    SettingsError
-        If there is neither a key that opens anything nor an identity provider.
-    """
-    home, now = open_home(settings), datetime.now(UTC)
-    keys = home.keys.all()
-    home.database.close()
-    if provider_of(settings) is None and not any(key.state(now) == "active" for key in keys):
-        raise SettingsError(
-            f"refusing to listen on {host} without keys, since anyone who reaches it could use it; "
-            "run: wharfinger keys create NAME --scope read"
-        )
-
-
-def require_certificate(settings: Settings) -> None:
-    """Refuse a certificate that cannot be served with.
-
-    Raises
-    ------
-    SettingsError
-        If it or its key is missing, unreadable, or they do not belong together.
-    """
-    certificate, key = settings.tls_certificate, settings.tls_key
-    if bool(certificate) != bool(key):
-        raise SettingsError("tls_certificate and tls_key belong together; set both or none")
-    if certificate:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"cannot serve with tls_certificate and tls_key: {error.strerror or error}") from None
-
-
-def require_free(host: str, port: int) -> None:
-    """Find out early, and say plainly, that the address cannot be listened on.
-
-    Raises
-    ------
-    SettingsError
-        If it is in use or not permitted.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {host} port {port}: {error.strerror}; choose another --port"
-            ) from None

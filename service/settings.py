@@ -4,19 +4,18 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import platformdirs
 
 from service import setting_checks as checks
+from service.setting_values import SettingsError, from_text, from_toml
 
 PREFIX = "WHARFINGER_"
 FILE = "wharfinger.toml"
 OUTPUTS = "outputs"
 
-
-class SettingsError(ValueError):
-    """A setting has a value it cannot have; the message is one line and says what to do."""
+__all__ = ["FILE", "OUTPUTS", "PREFIX", "Settings", "SettingsError", "declared"]
 
 
 def _setting(
@@ -83,6 +82,9 @@ class Settings:
     )
     keep_scores_days: int = _setting(
         0, "Days that scores stay stored, back from the latest; 0 keeps them for ever.", checks.at_least(0, 36_500)
+    )
+    audit_days: int = _setting(
+        365, "Days that rows of the audit log stay stored; 0 keeps them for ever.", checks.at_least(0, 36_500)
     )
     spool_bytes: int = _setting(
         256 * 2**20,
@@ -170,6 +172,12 @@ class Settings:
         (),
         "Which scope each value of the claim gives, as `VALUE=SCOPE`; else `wharfinger:read` gives `read`, and so on.",
     )
+    oidc_client_id: str = _setting(
+        "", "Client that the issuer knows the dashboard as; with it, people may log in there, besides with a key."
+    )
+    oidc_client_secret: str = _setting("", "The client's secret; none for a public client.", secret=True)
+    oidc_client_secret_file: str = _setting("", "File with the client's secret, in place of `oidc_client_secret`.")
+    oidc_login_scope: str = _setting("openid", "What the log-in asks the issuer for, with spaces; `openid` among it.")
     log_level: str = _setting(
         "info",
         "Least severe log line written: debug, info, warning or error.",
@@ -201,13 +209,13 @@ class Settings:
         for item in declared():
             variable = PREFIX + item.name.upper()
             if variable in environ:
-                values[item.name] = _check(item, variable, _from_text(item.type, variable, environ[variable]))
+                values[item.name] = _check(item, variable, from_text(item.type, variable, environ[variable]))
             elif item.name in written:
                 where = f"{item.name} in {place / FILE}"
-                values[item.name] = _check(item, where, _from_toml(item.type, where, written[item.name]))
+                values[item.name] = _check(item, where, from_toml(item.type, where, written[item.name]))
             elif item.metadata["variable"] in environ:
                 variable = item.metadata["variable"]
-                values[item.name] = _check(item, variable, _from_text(item.type, variable, environ[variable]))
+                values[item.name] = _check(item, variable, from_text(item.type, variable, environ[variable]))
         return cls(home=place, outputs=_tables(written.get(OUTPUTS, []), place / FILE), **values)
 
 
@@ -234,31 +242,6 @@ def _tables(value: Any, path: Path) -> tuple[Mapping[str, Any], ...]:  # noqa: A
     if isinstance(value, list) and all(isinstance(table, dict) for table in value):
         return tuple(value)
     raise SettingsError(f"outputs in {path} are no tables; begin each with [[outputs]] (see docs/outputs.md)")
-
-
-def _from_text(kind: Any, where: str, text: str) -> Any:  # noqa: ANN401 -- one of the types of the fields
-    if get_origin(kind) is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if kind is str:
-        return text.strip()
-    try:
-        return kind(text)
-    except ValueError:
-        raise SettingsError(f"{where} is {text!r}, not {_type_name(kind)}") from None
-
-
-def _from_toml(kind: Any, where: str, value: Any) -> Any:  # noqa: ANN401 -- one of the types of the fields
-    if get_origin(kind) is tuple and isinstance(value, list) and all(isinstance(x, get_args(kind)[0]) for x in value):
-        return tuple(value)
-    if kind is float and type(value) is int:
-        return float(value)
-    if get_origin(kind) is not tuple and type(value) is kind:
-        return value
-    raise SettingsError(f"{where} is {value!r}, not {_type_name(kind)}")
-
-
-def _type_name(kind: Any) -> str:  # noqa: ANN401 -- one of the types of the fields
-    return {int: "a whole number", float: "a number", str: "a text"}.get(kind, "a list of texts")
 
 
 def _check(item: Any, where: str, value: Any) -> Any:  # noqa: ANN401 -- one of the types of the fields

@@ -19,7 +19,7 @@ from service.access.audit import AuditLog
 from service.access.keys import KeyStore
 from service.answers import Answers
 from service.coverage import CoverageStore
-from service.database import Database, connect
+from service.database import Database, Sqlite, connect
 from service.feedback import FeedbackStore
 from service.heard import Heard
 from service.outbox import Outbox
@@ -30,6 +30,8 @@ from service.settings import Settings
 from service.spool import Spool
 from service.storage import ScoreStore
 from service.touched import TouchedWindows
+
+FOLDERS = ("models", "keys", "rejects", "spool")
 
 
 class HomeError(Exception):
@@ -134,7 +136,7 @@ def open_home(settings: Settings) -> Home:
     """
     root = settings.home
     try:
-        for folder in (root, root / "models", root / "keys", root / "rejects", root / "spool"):
+        for folder in (root, *(root / name for name in FOLDERS)):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise HomeError(f"cannot create {error.filename}: {error.strerror}; choose another home with --home") from error
@@ -144,6 +146,28 @@ def open_home(settings: Settings) -> Home:
     database.migrate()
     spool = Spool(root / "spool", settings.spool_bytes)
     return Home(settings, open_lake(settings), registry, database, spool)
+
+
+def look_into(settings: Settings) -> Home:
+    """Open the home directory as it is, for looking: nothing is made, no schema changed, no model can be signed.
+
+    Raises
+    ------
+    HomeError
+        If something is missing, or the same as of `open_home`.
+    DatabaseError
+        If the database's address is none.
+    """
+    root = settings.home
+    needed = [root, *(root / name for name in FOLDERS)] + ([] if "://" in settings.lake else [_lake_folder(settings)])
+    database = connect(settings.database_url, root)
+    if isinstance(database, Sqlite):
+        needed.append(database.path)
+    for path in needed:
+        if not path.exists():
+            raise HomeError(f"there is no {path} (any other command makes it, such as wharfinger ingest)")
+    registry = Registry(root / "models", trusted=trusted_keys(root / "keys"))
+    return Home(settings, open_lake(settings), registry, database, Spool(root / "spool", settings.spool_bytes))
 
 
 def open_lake(settings: Settings) -> Lake:
@@ -162,11 +186,15 @@ def open_lake(settings: Settings) -> Lake:
                 f"the lake {settings.lake} needs obstore; run: pip install 'wharfinger[objects]'"
             ) from error
         return Lake(Bucket(settings.lake, settings.home))
-    place = Path(settings.lake).expanduser().absolute() if settings.lake else settings.home / "lake"
+    place = _lake_folder(settings)
     try:
         return Lake(place)
     except OSError as error:
         raise HomeError(f"cannot create the lake {place}: {error.strerror}; choose another place") from error
+
+
+def _lake_folder(settings: Settings) -> Path:
+    return Path(settings.lake).expanduser().absolute() if settings.lake else settings.home / "lake"
 
 
 def champion(home: Home) -> Detector | None:

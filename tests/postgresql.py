@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -17,43 +18,69 @@ PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda
 HASTY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "40"}
 
 
-@contextmanager
-def server() -> Iterator[sa.URL]:
-    """Run a server whose databases sort text by English rules; gives the address of its first database."""
-    programs = PROGRAMS[-1].parent
-    who = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
-    folder = Path(tempfile.mkdtemp(prefix="wharfinger-postgresql-"))  # a socket's path may have 107 bytes
-    try:
-        if who:
+class Cluster:
+    """A server whose databases sort text by English rules, in a folder of its own; it can be stopped and started.
+
+    Attributes
+    ----------
+    url
+        The address of its first database.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._programs, self._folder = PROGRAMS[-1].parent, folder
+        self._who = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
+        self.url = sa.URL.create("postgresql", "wharfinger", database="postgres", query={"host": str(folder)})
+        if self._who:
             shutil.chown(folder, "nobody", "nogroup")
-        made = [programs / "initdb", "--pgdata=data", "--username=wharfinger", "--auth=trust", "--no-sync"]
+        made = [self._programs / "initdb", "--pgdata=data", "--username=wharfinger", "--auth=trust", "--no-sync"]
         kind = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"]
-        subprocess.run([*made, *kind], cwd=folder, check=True, capture_output=True, **who)
+        subprocess.run([*made, *kind], cwd=folder, check=True, capture_output=True, **self._who)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
         options = [part for name, value in HASTY.items() for part in ("-c", f"{name}={value}")]
-        with (folder / "log").open("wb") as log:
-            run = subprocess.Popen(
-                [programs / "postgres", "-D", "data", "-k", folder, "-c", "listen_addresses=", *options],
-                cwd=folder,
+        with (self._folder / "log").open("wb") as log:
+            self._run = subprocess.Popen(
+                [self._programs / "postgres", "-D", "data", "-k", self._folder, "-c", "listen_addresses=", *options],
+                cwd=self._folder,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C stops the tests, and they the server
-                **who,
+                **self._who,
             )
+        ready = [self._programs / "pg_isready", "--quiet", "--host", self._folder]
+        while subprocess.run(ready, check=False).returncode:
+            if self._run.poll() is not None:
+                raise RuntimeError((self._folder / "log").read_text())
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop it, whoever is connected."""
+        if self._run.poll() is None:
+            self._run.send_signal(signal.SIGINT)
+        self._run.wait(60)
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Run a server that the test may stop."""
+    folder = Path(tempfile.mkdtemp(prefix="wharfinger-postgresql-"))  # a socket's path may have 107 bytes
+    try:
+        made = Cluster(folder)
+        made.start()
         try:
-            _await(run, folder)
-            yield sa.URL.create("postgresql", "wharfinger", database="postgres", query={"host": str(folder)})
+            yield made
         finally:
-            run.terminate() if run.poll() is None else None
-            run.wait(60)
+            made.stop()
     finally:
         shutil.rmtree(folder)
 
 
-def _await(run: subprocess.Popen[bytes], folder: Path) -> None:
-    ready = [PROGRAMS[-1].parent / "pg_isready", "--quiet", "--host", folder]
-    while subprocess.run(ready, check=False).returncode:
-        if run.poll() is not None:
-            raise RuntimeError((folder / "log").read_text())
-        time.sleep(0.05)
+@contextmanager
+def server() -> Iterator[sa.URL]:
+    """Run a server; gives the address of its first database."""
+    with cluster() as running:
+        yield running.url
 
 
 def create(server: sa.URL, template: str = "template1") -> sa.URL:

@@ -132,18 +132,27 @@ def test_every_decision_is_numbered_once() -> None:
         assert "Status: " in page.read_text()
 
 
-def test_every_threat_names_tests_that_there_are() -> None:
-    """What docs/security.md claims is shown by tests, which it names; each row of the table names one."""
-    rows = re.findall(
-        r"^\| .* \| [STRIDE, ]+ \| .* \| (.*) \|$", (DOCS / "security.md").read_text(), flags=re.MULTILINE
-    )
-    named = [re.findall(r"`(test_\w+)`", row) for row in rows]
-    tests = {
+def names_of_tests() -> set[str]:
+    """Every test there is."""
+    return {
         name
         for path in (ROOT / "tests").rglob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", path.read_text(), flags=re.MULTILINE)
     }
 
-    assert len(rows) > 20
+
+@pytest.mark.parametrize(
+    ("page", "row"),
+    [
+        ("security.md", r"^\| .* \| [STRIDE, ]+ \| .* \| (.*) \|$"),
+        ("intake.md", r"^\| [^|]+ \| [^|]+ \| (`test_.*) \|$"),
+    ],
+)
+def test_every_threat_and_fault_names_tests_that_there_are(page: str, row: str) -> None:
+    """What a page claims to withstand is shown by tests, which it names; each row of the table names one."""
+    rows = re.findall(row, (DOCS / page).read_text(), flags=re.MULTILINE)
+    named = [re.findall(r"`(test_\w+)`", row) for row in rows]
+
+    assert len(rows) > 15
     assert all(named)
-    assert not {name for names in named for name in names} - tests
+    assert not {name for names in named for name in names} - names_of_tests()

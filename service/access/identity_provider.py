@@ -1,19 +1,16 @@
 """Tokens of an identity provider (OpenID Connect): signed by it, for us, and not yet expired."""
 
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jwt
 
-from service.access.callers import SCOPES, Caller, RefusedError, Scope, UnverifiableError
+from service.access.callers import SCOPES, Caller, RefusedError, Scope
+from service.access.patience import TIMEOUT, Patience
 
 # Only what a public key verifies: a public key taken as the secret of an HMAC would be known to everybody.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-TIMEOUT = 3.0
 LEEWAY = 10.0  # seconds that the clocks of issuer and service may differ by
-PAUSE = 10.0  # seconds that the issuer is not asked again after it could not be reached
 LONGEST_SUBJECT = 256
 NATIVE: Mapping[str, Scope] = {f"wharfinger:{scope}": scope for scope in SCOPES}
 
@@ -38,16 +35,29 @@ class IdentityProvider:
     ) -> None:
         self._issuer, self._audience, self._claim, self._scopes = issuer, audience, claim, scopes
         self._keys = jwt.PyJWKClient(keys_url, timeout=TIMEOUT)
-        self._lock = threading.Lock()
-        self._failed: float | None = None
+        self._patience = Patience()
 
     def caller(self, token: str) -> Caller:
-        """Tell whose token it is.
+        """Tell whose token it is that was made for this service; raises what `claims` does."""
+        return self.caller_of(self.claims(token, self._audience))
+
+    def caller_of(self, claims: Mapping[str, Any]) -> Caller:
+        """Tell who is meant by claims that were checked, and what they allow."""
+        given = frozenset(self._scopes[value] for value in self._values(claims) if value in self._scopes)
+        return Caller(f"oidc:{claims['sub']}"[:LONGEST_SUBJECT], given)
+
+    def claims(self, token: str, audience: str) -> Mapping[str, Any]:
+        """Check a token, and give what it says.
+
+        Parameters
+        ----------
+        audience
+            What its `aud` must name.
 
         Raises
         ------
         RefusedError
-            If it is not signed by the issuer with one of `ALGORITHMS`, is not for this service, or has expired.
+            If it is not signed by the issuer with one of `ALGORITHMS`, is not for the audience, or has expired.
         UnverifiableError
             If the issuer's keys cannot be had.
         """
@@ -57,12 +67,12 @@ class IdentityProvider:
                 raise RefusedError(
                     f"The token must be signed with a key that it names, by one of {', '.join(ALGORITHMS)}"
                 )
-            claims = jwt.decode(
+            claims: Mapping[str, Any] = jwt.decode(
                 token,
                 self._key(str(header["kid"])),
                 algorithms=ALGORITHMS,
                 issuer=self._issuer,
-                audience=self._audience,
+                audience=audience,
                 leeway=LEEWAY,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
@@ -70,19 +80,11 @@ class IdentityProvider:
             raise RefusedError("The token has expired") from None
         except jwt.PyJWTError:
             raise RefusedError("The token is not one that the identity provider made for this service") from None
-        given = frozenset(self._scopes[value] for value in self._values(claims) if value in self._scopes)
-        return Caller(f"oidc:{claims['sub']}"[:LONGEST_SUBJECT], given)
+        return claims
 
     def _key(self, name: str) -> jwt.PyJWK:
-        """Find a key of the issuer; while it cannot be reached, callers are told so and do not wait for it in turn."""
-        with self._lock:
-            if self._failed is not None and time.monotonic() - self._failed < PAUSE:
-                raise UnverifiableError("The identity provider cannot be reached")
-            try:
-                return self._keys.get_signing_key(name)
-            except (jwt.exceptions.PyJWKClientConnectionError, OSError, ValueError):
-                self._failed = time.monotonic()
-                raise UnverifiableError("The identity provider cannot be reached") from None
+        with self._patience.asking(jwt.exceptions.PyJWKClientConnectionError):
+            return self._keys.get_signing_key(name)
 
     def _values(self, claims: Mapping[str, Any]) -> Iterator[str]:
         found: Any = claims

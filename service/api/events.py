@@ -13,6 +13,7 @@ from features.documents import Malformed
 from features.ingest import events_from_records
 from features.protocols import Record
 from features.routing import Batch, IngestError, TooManyError
+from features.stores import StoreError
 from service.api.decoding import read_query, receive
 from service.api.operations import Resource
 from service.api.problems import refuse
@@ -89,18 +90,20 @@ def _take_in(raw: bytes, query: EventQuery) -> EventAnswer:
         batch = events_from_records(records, source=query.source, host=query.host, ref=name, most=MAX_EVENTS)
     except IngestError as error:
         raise refuse(413 if isinstance(error, TooManyError) else 422, _sentence(error)) from None
-    # the spool first: what leaves it lies in the lake by then
-    known = home.spool.known(batch.events)
-    known |= home.lake.known(batch.events)
-    fresh = batch.events.filter(~known).unique("event_id", keep="first", maintain_order=True)
     try:
+        # the spool first: what leaves it lies in the lake by then
+        known = home.spool.known(batch.events)
+        known |= home.lake.known(batch.events)
+        fresh = batch.events.filter(~known).unique("event_id", keep="first", maintain_order=True)
         set_aside(home.rejects / f"{now:%Y-%m-%d}.ndjson", batch.rejects)
         if fresh.height:
             home.spool.add(fresh, now)
     except SpoolFullError as error:
         raise refuse(503, _sentence(error), kind="spool-full") from None
+    except StoreError as error:
+        raise refuse(503, _sentence(error), kind="unavailable") from None
     except OSError as error:
-        raise refuse(503, f"Events cannot be written: {error.strerror}.", kind="unwritable") from None
+        raise refuse(503, f"Events cannot be written: {error.strerror or error}.", kind="unwritable") from None
     return _answer(name, next(numbers), batch, fresh)
 
 

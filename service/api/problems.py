@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import msgspec
+import sqlalchemy as sa
 import structlog
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
@@ -76,9 +77,17 @@ def _on_bug(error: Exception) -> Response:
     return answer(problem(500, "The service made an error; its log has the details."))
 
 
+def _on_database(error: sa.exc.OperationalError | sa.exc.TimeoutError) -> Response:
+    _log.error("database failed", reason=str(getattr(error, "orig", error)).partition("\n")[0])
+    told = problem(503, "The database cannot be used now; send the request again.", kind="unavailable")
+    return answer(told, {"Retry-After": _RETRY_AFTER})
+
+
 def register(app: Flask, forms: Mapping[str, Form]) -> None:
     """Answer every error of `app` with a problem, or below a path in the form that its protocol has."""
     app.extensions[_FORMS] = forms
     app.register_error_handler(ProblemError, _on_problem)
     app.register_error_handler(HTTPException, _on_http)
+    app.register_error_handler(sa.exc.OperationalError, _on_database)
+    app.register_error_handler(sa.exc.TimeoutError, _on_database)
     app.register_error_handler(Exception, _on_bug)

@@ -19,6 +19,8 @@ COMMANDS = {
     "outputs": "List and test outputs, deliver what is due, and see what did not arrive.",
     "serve": "Serve the API and the dashboard.",
     "keys": "Create, revoke and list API keys.",
+    "audit": "List who changed what.",
+    "doctor": "Check what an operator would want checked, and say what to do.",
     "database": "Show, migrate, back up and restore the database.",
     "models": "List, show, promote and roll back models.",
     "validate": "Measure what is caught, and at what noise.",

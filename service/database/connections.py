@@ -119,6 +119,10 @@ class Database(abc.ABC):
             connection.rollback()
 
     @abc.abstractmethod
+    def damage(self) -> str | None:
+        """Say what of it is damaged on disk, as far as the database itself can tell; None if nothing is."""
+
+    @abc.abstractmethod
     def size(self) -> int:
         """Measure the bytes that it takes on disk."""
 

@@ -52,6 +52,13 @@ class Postgresql(Database):
                 connection.exec_driver_sql(f'LOCK TABLE "{table.name}" IN EXCLUSIVE MODE')
             yield connection
 
+    def damage(self) -> str | None:
+        """Tell how many pages failed their checksum; nothing is known where the server keeps none."""
+        failed = sa.text("SELECT checksum_failures FROM pg_stat_database WHERE datname = current_database()")
+        with self.reading() as connection:
+            count = connection.execute(failed).scalar_one_or_none()
+        return f"{count} pages failed their checksum" if count else None
+
     def size(self) -> int:
         """Measure the bytes of the whole database on the server."""
         with self.reading() as connection:

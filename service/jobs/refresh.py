@@ -22,7 +22,7 @@ from service.jobs.errors import JobError
 from service.jobs.gates import Gate, gates
 from service.jobs.locks import only_one
 from service.jobs.progress import Progress, silent
-from service.jobs.retention import expire_scores
+from service.jobs.retention import expire_audit, expire_scores
 from service.jobs.windows import extract_windows
 from service.statements import Verdict
 from service.wiring import Home
@@ -161,6 +161,7 @@ def refresh(
         if promoted:
             home.registry.promote(version)
         expire_scores(home, datetime.now(UTC))
+        expire_audit(home, datetime.now(UTC))
         watch("done", 1.0)
     return RefreshReport(version, promoted, judged, metrics, watch.seconds, audit)
 

@@ -1,4 +1,4 @@
-"""How long scores are kept."""
+"""How long scores and rows of the audit log are kept."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,3 +18,12 @@ def oldest_score(home: Home, now: datetime) -> datetime:
 def expire_scores(home: Home, now: datetime) -> int:
     """Delete the scores of windows that start before the oldest to keep, and give their number."""
     return home.store.expire(oldest_score(home, now))
+
+
+def expire_audit(home: Home, now: datetime) -> int:
+    """Delete rows of the audit log that are older than the setting `audit_days`, and give their number.
+
+    They count back from `now`: people act by the clock, whatever capture they work on.
+    """
+    days = home.settings.audit_days
+    return home.audit.expire(now - timedelta(days=days)) if days else 0

@@ -33,6 +33,7 @@ def score(
     since: datetime | None = None,
     until: datetime | None = None,
     closed: datetime | None = None,
+    detector: Detector | None = None,
     progress: Progress = silent,
 ) -> list[Score]:
     """Score every closed window, and store the scores for as long as the settings keep them.
@@ -48,6 +49,8 @@ def score(
         Only windows of which any part lies in since <= t < until: both snap outwards to full windows.
     closed
         Until when windows are closed; by default those after whose end the lake has an event.
+    detector
+        Model that scores; by default the champion.
     progress
         Told the step, and the share of it that is done.
 
@@ -62,7 +65,7 @@ def score(
     service.outputs.errors.OutputError
         If an output is not as it can be; the scores are stored then.
     """
-    detector, now = model(home), datetime.now(UTC)
+    detector, now = detector or model(home), datetime.now(UTC)
     span, closed = home.lake.span(), closed or closed_until(home.lake, now)
     if span is None or closed is None:
         raise JobError("the lake is empty (run wharfinger ingest first)")

@@ -185,15 +185,27 @@ def guarded(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Guarded:
     return Guarded(app, home, keys)
 
 
+@pytest.fixture
+def cluster() -> Iterator[postgresql.Cluster]:
+    """A PostgreSQL server of the test's own, which it may stop."""
+    require_postgresql()
+    with postgresql.cluster() as running:
+        yield running
+
+
+def require_postgresql() -> None:
+    if not postgresql.PROGRAMS:
+        missing = "no PostgreSQL here (Debian: apt-get install postgresql)"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[sa.URL]:
     """A PostgreSQL server: that of DATABASE_URL, where tests may make databases, or one of our own."""
     if GIVEN.startswith("postgres"):
         yield sa.make_url(GIVEN).set(drivername="postgresql")
         return
-    if not postgresql.PROGRAMS:
-        missing = "no PostgreSQL here (Debian: apt-get install postgresql)"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    require_postgresql()
     with postgresql.server() as url:
         yield url
 

@@ -73,7 +73,8 @@ def test_when_keys_cannot_be_read_nobody_is_let_in(settings_at: Callable[..., Se
     with app.extensions["wharfinger"].home.database.writing() as connection:
         connection.execute(sa.text("DROP TABLE api_keys"))
 
-    assert app.test_client().get("/v1/models").status_code == 500
+    refused = app.test_client().get("/v1/models")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
     assert app.test_client().get("/healthz").status_code == 200
 
 

@@ -16,14 +16,15 @@ import pytest
 
 from models.incidents import alerts
 from models.scores import Score
+from service.jobs.follow import LEASE
 from service.jobs.ingest import ingest
 from service.jobs.refresh import refresh
 from service.jobs.score import score
-from service.leading import LEASE
 from service.leases import Lease
 from service.settings import Settings
 from service.wiring import Home, open_home
 from tests.homes import copy_home
+from tests.postgresql import Cluster
 from tests.service.conftest import END, SPLIT, telemetry
 from tests.service.intake import Server
 
@@ -177,6 +178,72 @@ def test_a_leader_that_slept_finds_another_in_its_place(home: Home, serve: Calla
 def _leads(server: Server) -> bool:
     answer = server.ask("GET", "/metrics")
     return answer is not None and "\nwharfinger_leader 1.0" in answer[1]
+
+
+def test_a_database_that_goes_and_comes_back_loses_nothing(
+    learnt: Path, cluster: Cluster, undisturbed: list[Score], tmp_path: Path
+) -> None:
+    """The database stops twice under load: intake answers 503 with the time to come again, and then goes on."""
+    copy_home(learnt, tmp_path / "home")
+    address = {"database_url": cluster.url.render_as_string(hide_password=False)}
+    server = Server(tmp_path / "home", **QUICK, **address, model_poll_seconds=0.2)
+    try:
+        seen = set()
+        for number, records in enumerate(chunks(SENT, 15)):
+            if number in (5, 15):
+                cluster.stop()
+                server.until(lambda records=records: seen.add(_told(server, records)) or (503, "5") in seen)
+                assert server.ask("GET", "/healthz") == (200, {"status": "ok", "checks": {}})
+                ready = server.ask("GET", "/readyz")
+                assert ready is not None
+                assert "store: cannot be written" in ready[1]
+                cluster.start()
+            server.post(records)
+        home = open_home(Settings.load(tmp_path / "home", {"WHARFINGER_DATABASE_URL": address["database_url"]}))
+        server.until(lambda: settled(home))
+        assert seen <= {(200, None), (503, "5")}
+        assert_as_undisturbed(home, undisturbed)
+        assert server.stop() == 0
+        home.database.close()
+    finally:
+        if server.process.poll() is None:
+            server.kill()
+
+
+def _told(server: Server, records: list[dict[str, object]]) -> tuple[int, str | None]:
+    """Send records once, and give the status and when to come again."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("POST", "/v1/events", json.dumps(records), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.headers["Retry-After"]
+
+
+def test_a_tampered_model_is_refused_and_the_one_before_goes_on(
+    home: Home, serve: Callable[..., Server], undisturbed: list[Score]
+) -> None:
+    """A version whose arrays were changed is promoted while events come in: it never scores, and metrics say so."""
+    server = serve()
+    half = len(SENT) // 2
+    server.post(SENT[:half])
+    server.until(lambda: settled(home) and stored(home))
+    champion = str(home.registry.champion())
+    artefact = home.registry.load(champion)
+    forged = home.registry.save(artefact, created_at=datetime.now(UTC))
+    arrays = next((home.settings.home / "models" / forged).glob("*.npz"))
+    arrays.write_bytes(arrays.read_bytes()[:-1] + b"x")
+
+    home.registry.promote(forged)
+    server.until(lambda: "wharfinger_model_refused 1.0" in str(server.ask("GET", "/metrics")))
+    server.post(SENT[half:])
+    server.until(lambda: settled(home))
+
+    assert {one.model for one in stored(home)} == {champion}
+    assert_as_undisturbed(home, undisturbed)
+    ready = server.ask("GET", "/readyz")
+    assert ready is not None
+    assert "changed after signing" in ready[1]
 
 
 def test_a_huge_body_is_refused_unread(serve: Callable[..., Server]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.serving import is_loopback, require_certificate, require_free, require_keys
+from service.listening import is_loopback, require_certificate, require_free, require_keys
 from service.settings import Settings, SettingsError
 from service.wiring import open_home
 from tests.served import Served

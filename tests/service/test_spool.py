@@ -1,4 +1,6 @@
 import os
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -89,6 +91,27 @@ def test_what_killed_requests_left_is_swept(spool: Spool) -> None:
     assert list(spool.batches(1)) == []
     assert not left.exists()
     assert fresh.exists()
+
+
+def test_a_clock_that_jumps_ahead_takes_nothing_that_was_added(spool: Spool) -> None:
+    """A sweep by a clock a day ahead may spoil requests that are being written: they fail, and no other is lost."""
+    over, added = threading.Event(), 0
+
+    def sweep() -> None:
+        while not over.is_set():
+            spool.sweep(datetime.now(UTC) + timedelta(days=1))
+
+    sweeping = threading.Thread(target=sweep)
+    sweeping.start()
+    for number in range(100):
+        with suppress(FileNotFoundError):
+            spool.add(events(number), NOW + timedelta(seconds=number))
+            added += 1
+    over.set()
+    sweeping.join()
+
+    assert spool.backlog().files == added
+    assert sum(len(found) for found, _ in spool.batches(2**20)) == added
 
 
 def test_a_damaged_file_is_put_out_of_the_way(spool: Spool) -> None:

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from service.settings import Settings
 from service.state import ModelWatch
 from service.wiring import Home, open_home
@@ -45,8 +47,11 @@ def test_a_broken_champion_leaves_the_old_one(settings_at: Callable[..., Setting
     good = manifest.read_bytes()
     manifest.write_bytes(good.replace(b'"', b"'", 2))
     home.loaded.clear()
-    assert watch.get() is before
+    with structlog.testing.capture_logs() as lines:
+        assert watch.get() is before
+        assert watch.get() is before
     assert watch.problem is not None
+    assert [(line["event"], line["still_serving"]) for line in lines] == [("model refused", fleet.version)]
     manifest.write_bytes(good)
     assert watch.get() is not None
     assert watch.problem is None

@@ -4,71 +4,27 @@ import base64
 import hmac
 import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from jwt.algorithms import RSAAlgorithm
 
 from service.access.callers import RefusedError, UnverifiableError
 from service.access.gate import provider_of
 from service.access.identity_provider import IdentityProvider
 from service.app import create_app
 from service.settings import Settings, SettingsError
-
-AUDIENCE = "wharfinger"
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-class Issuer(http.server.ThreadingHTTPServer):
-    """Publishes one key, and counts how often it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
-        self.name = f"http://127.0.0.1:{self.server_port}"
-        self.asked = 0
-
-    def token(self, key: Any = KEY, algorithm: str = "RS256", *, kid: str | None = "k1", **claims: Any) -> str:
-        now = int(time.time())
-        times = {"iat": now, "exp": now + 300}
-        told = {"iss": self.name, "aud": AUDIENCE, "sub": "ada", "scope": "wharfinger:read", **times}
-        wanted = {name: value for name, value in (told | claims).items() if value is not None}
-        return jwt.encode(wanted, key, algorithm, headers={"kid": kid} if kid else {})
-
-    def provider(self, **options: Any) -> IdentityProvider:
-        return IdentityProvider(self.name, AUDIENCE, f"{self.name}/keys", **options)
-
-
-class _Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Issuer)
-        self.server.asked += 1
-        key = {**RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "k1", "use": "sig", "alg": "RS256"}
-        body = json.dumps({"keys": [key]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+from tests.service.access.issuer import AUDIENCE, KEY, OTHER, Answer, Issuer
 
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    with Issuer() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with Issuer().running() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def public_pem(key: RSAPrivateKey) -> bytes:
@@ -162,7 +118,7 @@ def test_a_damaged_token_is_refused(issuer: Issuer) -> None:
 def test_an_issuer_that_is_gone_is_told_and_left_alone(issuer: Issuer) -> None:
     """Without keys nothing is accepted; that it cannot be checked is told, and not tried anew for each request."""
     token = issuer.token()
-    with http.server.HTTPServer(("127.0.0.1", 0), _Answer) as closed:
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as closed:
         gone = f"http://127.0.0.1:{closed.server_port}/keys"
     provider = IdentityProvider(issuer.name, AUDIENCE, gone)
     for _ in range(2):

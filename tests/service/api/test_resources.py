@@ -1,17 +1,21 @@
 import gzip
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
 
 from features.protocols import specs
+from models.incidents import alerts
 from service.api.documentation import CONTENT_POLICY
 from service.app import SECURITY_HEADERS, create_app
 from service.emulation.scenario import library
@@ -216,6 +220,20 @@ def test_metrics_count_requests_and_name_the_model(client: FlaskClient) -> None:
     assert f'wharfinger_model_info{{version="{client.get("/v1/models").json["champion"]}"}} 1.0' in text
 
 
+def test_metrics_tell_realised_alerts_beside_the_budget(client: FlaskClient, fleet: Any) -> None:
+    """The alerts of the last day stand beside what each severity was made for, and the model tells its age."""
+    text = client.get("/metrics").text
+    told = {name: float(value) for name, value in re.findall(r"^(wharfinger_\S+) (\S+)$", text, flags=re.MULTILINE)}
+    scores, _ = fleet.home.store.query(limit=1000)
+    for severity, times in {"low": 50, "medium": 10, "high": 1, "critical": 0.1}.items():
+        label = f'{{severity="{severity}"}}'
+        assert told[f"wharfinger_alert_budget_per_day{label}"] == pytest.approx(fleet.settings.alert_budget * times)
+        assert told[f"wharfinger_alerts_last_day{label}"] == len(alerts(scores, at_least=severity))
+    created = fleet.home.registry.manifest(fleet.version)["created_at"]
+    assert told["wharfinger_model_created_timestamp_seconds"] == datetime.fromisoformat(created).timestamp()
+    assert told['wharfinger_alerts_last_day{severity="high"}'] >= 1
+
+
 def test_errors_are_problems(client: FlaskClient) -> None:
     """Unknown paths and wrong methods are problems too, and 405 tells what is allowed."""
     missing = client.get("/v1/nothing")
@@ -230,10 +248,25 @@ def test_a_bug_is_a_problem_without_details(settings_at: Callable[..., Settings]
     settings = settings_at()
     broken = create_app(settings).test_client()
     with sqlite3.connect(settings.home / "wharfinger.db") as raw:
-        raw.execute("DROP TABLE scores")
+        raw.execute(
+            "INSERT INTO scores (workload, window_start, window_end, bits, severity, model, body)"
+            " VALUES ('a', 0, 0, 1, 0, 'm', 'malformed')"
+        )
     raw.close()
     answer = broken.get("/v1/scores")
     assert (answer.status_code, answer.content_type) == (500, PROBLEM)
+    assert "malformed" not in answer.text
+
+
+def test_a_database_that_fails_is_told_without_details(settings_at: Callable[..., Settings]) -> None:
+    """A request that the database cannot answer is 503 with the time to come again, and tells nothing of the inside."""
+    settings = settings_at()
+    broken = create_app(settings).test_client()
+    with sqlite3.connect(settings.home / "wharfinger.db") as raw:
+        raw.execute("DROP TABLE scores")
+    raw.close()
+    answer = broken.get("/v1/scores")
+    assert (answer.status_code, answer.content_type, answer.headers["Retry-After"]) == (503, PROBLEM, "5")
     assert "sqlite" not in answer.text.lower()
 
 

@@ -13,6 +13,7 @@ import pytest
 from features.ingest import events_from_records
 from features.windows import floor_window
 from models.scores import Score
+from service.access.audit import AuditRecord
 from service.jobs.errors import JobError
 from service.jobs.fold import closed_windows, fold
 from service.jobs.follow import follow, tidy
@@ -188,3 +189,18 @@ def test_old_answers_and_windows_are_forgotten(home: Home) -> None:
     assert home.answers.get("a", b"other") is None
     assert home.answers.get("b", b"digest") == b"{}"
     assert home.touched.backlog(now).waiting == 6
+
+
+@pytest.mark.parametrize(("days", "kept"), [("365", [364]), ("0", [364, 366, 4000])])
+def test_rows_of_the_audit_log_expire(tmp_path: Path, days: str, kept: list[int]) -> None:
+    """Rows go when they are older than `audit_days` by the clock; 0 keeps them for ever."""
+    home = open_home(Settings.load(tmp_path, {"WHARFINGER_AUDIT_DAYS": days}))
+    now = datetime.now(UTC)
+    row = AuditRecord(at=now, who="key:1", origin="::1", operation="add_change", target="/v1/changes", outcome=200)
+    for age in (4000, 366, 364):
+        home.audit.add(msgspec.structs.replace(row, at=now - timedelta(days=age)))
+
+    tidy(home, now=now)
+
+    assert [(now - one.at).days for one in home.audit.records(limit=10)] == kept
+    assert len(home.audit.records(limit=10, since=now - timedelta(days=365))) == 1
