@@ -1,21 +1,23 @@
 """JSON lines many at a time, as the columns of a shape."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain
+from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from features.compiled_json import WORTH, Cells, CompiledJson, prepare
 from features.documents import UNREADABLE, Malformed, decode_line
 from features.fields import moment
 from features.lines import Lines
 from features.protocols import Record, RecordError
-from features.shapes import TIME, Field, Shape, micros
+from features.shapes import TIME, Field, Fields, Shape, micros
 
 _BRACE = ord("{")
+_SHORT, _ASIDE = 64, 1024  # lines: after a run shorter than that, so many are spared the attempt
 
 
 class JsonColumns:
@@ -27,23 +29,35 @@ class JsonColumns:
         What the objects are records of.
     """
 
-    together = 4096  # in a whole batch of records, each would have left the processor's cache
-
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        names = {name: f"_{position}" for position, name in enumerate(shape.fields)}
-        required = [(names[n], f.annotation) for n, f in shape.fields.items() if f.default is msgspec.NODEFAULT]
-        optional = [
-            (names[n], f.annotation, f.default) for n, f in shape.fields.items() if f.default is not msgspec.NODEFAULT
-        ]
-        record = msgspec.defstruct(
-            "Record", [*required, *optional], rename={short: name for name, short in names.items()}, gc=False
-        )
-        self._decoder = msgspec.json.Decoder(record)
-        self._values = {name: attrgetter(names[name]) for name in shape.columns}
+        self._compiled: CompiledJson | None = None
+        self._read = self._left = 0
+        self._decoder = msgspec.json.Decoder(_record(shape.fields))
 
-    def run(self, lines: Lines, start: int, stop: int) -> Sequence[msgspec.Struct]:
+    @property
+    def together(self) -> int:
+        """How many records are best put in columns at once."""
+        # in a whole batch of Python's records, each would have left the processor's cache
+        return 4096 if self._compiled is None else self._compiled.together
+
+    def run(self, lines: Lines, start: int, stop: int) -> Sequence[msgspec.Struct] | Cells:
         """Decode lines from `start` on, up to the first that is not of the shape and at most to `stop`."""
+        if self._read >= WORTH and self._compiled is None and self.shape.is_flat and prepare():
+            self._compiled = CompiledJson(self.shape)
+        if self._compiled is None or self._left > 0:
+            records: Sequence[msgspec.Struct] | Cells = self._decoded(lines, start, stop)
+            self._left -= len(records)
+        elif (cells := self._compiled.run(lines, start, stop)) is not None:
+            records = cells
+        else:
+            records = self._decoded(lines, start, min(stop, start + _ASIDE))
+        if self._compiled is not None and len(records) < min(_SHORT, stop - start):
+            self._left = _ASIDE
+        self._read += len(records)
+        return records
+
+    def _decoded(self, lines: Lines, start: int, stop: int) -> Sequence[msgspec.Struct]:
         if lines.are_objects and lines.decode_alike:
             try:
                 records = self._decoder.decode_lines(lines.text(start, stop))
@@ -69,12 +83,47 @@ class JsonColumns:
         record = decode_line(line)
         return Malformed.of(line, "not a JSON object") if record is None else record
 
-    def frame(self, runs: Sequence[Sequence[msgspec.Struct]]) -> pl.DataFrame:
+    def frame(self, runs: Sequence[Sequence[msgspec.Struct] | Cells]) -> pl.DataFrame:
         """Put the records of runs into the columns of the shape."""
-        records = list(chain.from_iterable(runs))
-        return pl.DataFrame(
-            [_column(name, self.shape.columns[name], list(map(value, records))) for name, value in self._values.items()]
-        )
+        parts: list[pl.DataFrame] = []
+        for _, alike in groupby(runs, key=type):
+            held = list(alike)
+            cells = [run for run in held if isinstance(run, Cells)]
+            if cells and self._compiled is not None:
+                parts.append(self._compiled.frame(cells))
+            else:
+                parts.append(self._of_records(record for run in held if not isinstance(run, Cells) for record in run))
+        return pl.concat(parts)
+
+    def _of_records(self, records: Iterable[msgspec.Struct]) -> pl.DataFrame:
+        values = dict(_values(self.shape.fields, list(records)))
+        return pl.DataFrame([_column(name, field, values[name]) for name, field in self.shape.columns.items()])
+
+
+def _record(fields: Fields) -> type[msgspec.Struct]:
+    required: list[tuple[str, Any]] = []
+    optional: list[tuple[str, Any, Any]] = []
+    for place, field in enumerate(fields.values()):
+        if not isinstance(field, Field):
+            required.append((f"_{place}", _record(field)))
+        elif field.default is msgspec.NODEFAULT:
+            required.append((f"_{place}", field.annotation))
+        else:
+            optional.append((f"_{place}", field.annotation, field.default))
+    names = {f"_{place}": name for place, name in enumerate(fields)}
+    return msgspec.defstruct("Record", [*required, *optional], rename=names, gc=False)
+
+
+def _values(fields: Fields, records: Iterable[msgspec.Struct], within: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Give the values of fields by the names of their columns, object by object: paths of names cost thrice as much."""
+    for place, (name, field) in enumerate(fields.items()):
+        if isinstance(field, Field) and field.dtype is None:
+            continue
+        values = list(map(attrgetter(f"_{place}"), records))
+        if isinstance(field, Field):
+            yield within + name, values
+        else:
+            yield from _values(field, values, f"{within}{name}.")
 
 
 def _column(name: str, field: Field, values: list[Any]) -> pl.Series:

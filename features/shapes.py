@@ -1,6 +1,6 @@
 """Records of one shape, many at a time: logs that come by the million are spared a Python row for each record."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -28,12 +28,15 @@ class Field:
         Value if the field is absent; without one, the record is left to its source.
     largest
         Of numbers, the largest that the annotation allows.
+    value
+        The one text that the annotation allows, if there is but one.
     """
 
     annotation: Any
     dtype: pl.DataType | None = None
     default: Any = msgspec.NODEFAULT
     largest: int | None = None
+    value: str | None = None
 
 
 def _whole(largest: int, dtype: pl.DataType) -> Field:
@@ -56,7 +59,11 @@ ABSENT: Final = Field(_NEVER | msgspec.UnsetType, None, msgspec.UNSET)
 
 def only(value: str) -> Field:
     """Declare a field that is absent, null, or this."""
-    return Field(Literal[value] | None, None, None)
+    return Field(Literal[value] | None, None, None, value=value)
+
+
+class Fields(dict[str, "Field | Fields"]):
+    """Fields of a record, or of an object within one, by the name they have there."""
 
 
 class Shape:
@@ -65,15 +72,32 @@ class Shape:
     Parameters
     ----------
     fields
-        Fields that matter, by the name they have in the record.
+        Fields that matter.
     events
-        Turns a frame of `columns` into columns of events and `fits`: whether the row is what the source itself would
-        make of the record. What does not fit is left to the source.
+        Turns a frame of `columns`, and the host of records that name none, into columns of events and `fits`: whether
+        the row is what the source itself would make of the record. What does not fit is left to the source.
+
+    Attributes
+    ----------
+    columns
+        Fields that are wanted, by the name of their column: that of the field, and before it those of the objects it
+        lies in.
+    is_flat
+        Whether all fields lie in the record itself, none in an object within.
     """
 
-    def __init__(self, fields: Mapping[str, Field], events: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    def __init__(self, fields: Fields, events: Callable[[pl.DataFrame, str | None], pl.DataFrame]) -> None:
         self.fields, self.events = fields, events
-        self.columns = {name: field for name, field in fields.items() if field.dtype is not None}
+        self.columns = {name: field for name, field in _columns(fields) if field.dtype is not None}
+        self.is_flat = all(isinstance(field, Field) for field in fields.values())
+
+
+def _columns(fields: Fields, within: str = "") -> Iterator[tuple[str, Field]]:
+    for name, field in fields.items():
+        if isinstance(field, Field):
+            yield within + name, field
+        else:
+            yield from _columns(field, f"{within}{name}.")
 
 
 def canonical(column: pl.Series) -> pl.Series:
