@@ -36,14 +36,11 @@ target = polars.PartitionBy(path.parent / "peer", key=day)
 polars.scan_ndjson(path).sink_parquet(target, compression_level=2, mkdir=True)
 """
 DUCKDB = "import duckdb; duckdb.sql('set threads=1; set enable_progress_bar=false')\n"
-DUCKDB_TO_PARQUET = (
-    DUCKDB
-    + """
+DUCKDB_TO_PARQUET = """
 rows = f"select *, to_timestamp(ts)::date as date from read_json('{path}')"
 options = "format parquet, compression zstd, partition_by (date)"
 duckdb.sql(f"copy ({rows}) to '{path.parent / 'peer'}' ({options})")
 """
-)
 READERS = {
     "conn.log": {
         "events": EVENTS,
@@ -54,7 +51,7 @@ READERS = {
         "json.loads": "for line in path.open('rb'): json.loads(line)",
         "duckdb": DUCKDB + "duckdb.sql(f\"create table t as from read_json('{path}')\")",
         "polars to Parquet": POLARS_TO_PARQUET,
-        "duckdb to Parquet": DUCKDB_TO_PARQUET,
+        "duckdb to Parquet": DUCKDB + DUCKDB_TO_PARQUET,
         "pandas": "import pandas; pandas.read_json(path, lines=True)",
     },
     "conn.tsv": {
