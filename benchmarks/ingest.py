@@ -1,7 +1,7 @@
 """Read telemetry of many rows into events and into a lake, beside peers that do less with the same file, on one core.
 
 Prints rows a second of CPU time and peak memory of each, every one in a process of its own. A Zeek conn log comes as
-NDJSON (our way, with and without numba, our way with each record alone, polars' own reader, `json.loads` on every line,
+NDJSON (our way, our way with each record alone, polars' own reader, `json.loads` on every line,
 and DuckDB and pandas where they are installed), as Zeek's tab-separated form, and as Parquet; Docker events come as
 NDJSON. "to Parquet" is a peer's way to files by day: without ids, repeats, rejects or an order, and nothing synced.
 The bar: 0.8 million rows a second and core from NDJSON to a lake, more from the other two, and as much memory at ten
@@ -45,7 +45,6 @@ READERS = {
     "conn.log": {
         "events": EVENTS,
         "lake": LAKE,
-        "lake, no numba": "json_columns.WORTH = 10**12\n" + LAKE,
         "one by one": "Runs.find = lambda *_: None\n" + EVENTS,
         "polars": "polars.read_ndjson(path)",
         "json.loads": "for line in path.open('rb'): json.loads(line)",
@@ -67,7 +66,6 @@ PROGRAM = """
 import json, resource, sys
 from pathlib import Path
 import polars
-from features import json_columns
 from features.ingest import read_events
 from features.lake import Lake
 from features.runs import Runs

@@ -1,15 +1,14 @@
 """JSON lines many at a time, as the columns of a shape."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import groupby
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from features.compiled_json import WORTH, Cells, CompiledJson, prepare
 from features.documents import UNREADABLE, Malformed, decode_line
 from features.fields import moment
 from features.lines import Lines
@@ -17,7 +16,6 @@ from features.protocols import Record, RecordError
 from features.shapes import TIME, Field, Fields, Shape, micros
 
 _BRACE = ord("{")
-_SHORT, _ASIDE = 64, 1024  # lines: after a run shorter than that, so many are spared the attempt
 
 
 class JsonColumns:
@@ -29,35 +27,14 @@ class JsonColumns:
         What the objects are records of.
     """
 
+    together = 4096  # in a whole batch of records, each would have left the processor's cache
+
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self._compiled: CompiledJson | None = None
-        self._read = self._left = 0
         self._decoder = msgspec.json.Decoder(_record(shape.fields))
 
-    @property
-    def together(self) -> int:
-        """How many records are best put in columns at once."""
-        # in a whole batch of Python's records, each would have left the processor's cache
-        return 4096 if self._compiled is None else self._compiled.together
-
-    def run(self, lines: Lines, start: int, stop: int) -> Sequence[msgspec.Struct] | Cells:
+    def run(self, lines: Lines, start: int, stop: int) -> Sequence[msgspec.Struct]:
         """Decode lines from `start` on, up to the first that is not of the shape and at most to `stop`."""
-        if self._read >= WORTH and self._compiled is None and self.shape.is_flat and prepare():
-            self._compiled = CompiledJson(self.shape)
-        if self._compiled is None or self._left > 0:
-            records: Sequence[msgspec.Struct] | Cells = self._decoded(lines, start, stop)
-            self._left -= len(records)
-        elif (cells := self._compiled.run(lines, start, stop)) is not None:
-            records = cells
-        else:
-            records = self._decoded(lines, start, min(stop, start + _ASIDE))
-        if self._compiled is not None and len(records) < min(_SHORT, stop - start):
-            self._left = _ASIDE
-        self._read += len(records)
-        return records
-
-    def _decoded(self, lines: Lines, start: int, stop: int) -> Sequence[msgspec.Struct]:
         if lines.are_objects and lines.decode_alike:
             try:
                 records = self._decoder.decode_lines(lines.text(start, stop))
@@ -83,20 +60,9 @@ class JsonColumns:
         record = decode_line(line)
         return Malformed.of(line, "not a JSON object") if record is None else record
 
-    def frame(self, runs: Sequence[Sequence[msgspec.Struct] | Cells]) -> pl.DataFrame:
+    def frame(self, runs: Sequence[Sequence[msgspec.Struct]]) -> pl.DataFrame:
         """Put the records of runs into the columns of the shape."""
-        parts: list[pl.DataFrame] = []
-        for _, alike in groupby(runs, key=type):
-            held = list(alike)
-            cells = [run for run in held if isinstance(run, Cells)]
-            if cells and self._compiled is not None:
-                parts.append(self._compiled.frame(cells))
-            else:
-                parts.append(self._of_records(record for run in held if not isinstance(run, Cells) for record in run))
-        return pl.concat(parts)
-
-    def _of_records(self, records: Iterable[msgspec.Struct]) -> pl.DataFrame:
-        values = dict(_values(self.shape.fields, list(records)))
+        values = dict(_values(self.shape.fields, list(chain.from_iterable(runs))))
         return pl.DataFrame([_column(name, field, values[name]) for name, field in self.shape.columns.items()])
 
 
@@ -114,7 +80,7 @@ def _record(fields: Fields) -> type[msgspec.Struct]:
     return msgspec.defstruct("Record", [*required, *optional], rename=names, gc=False)
 
 
-def _values(fields: Fields, records: Iterable[msgspec.Struct], within: str = "") -> Iterator[tuple[str, list[Any]]]:
+def _values(fields: Fields, records: Sequence[msgspec.Struct], within: str = "") -> Iterator[tuple[str, list[Any]]]:
     """Give the values of fields by the names of their columns, object by object: paths of names cost thrice as much."""
     for place, (name, field) in enumerate(fields.items()):
         if isinstance(field, Field) and field.dtype is None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 _NEWLINE, _OPENS, _CLOSES = b"\n{}"
 _LONGEST_NUMBER = 4300  # digits that Python makes an integer of
@@ -21,7 +20,6 @@ class Lines:
 
     def __init__(self, text: bytes) -> None:
         self._text = text
-        self._padded = np.frombuffer(text, np.uint8)
         ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _NEWLINE) + 1
         self._edges = np.concatenate([[0], ends, [] if text.endswith(b"\n") else [len(text)]]).astype(np.int64)
 
@@ -37,16 +35,6 @@ class Lines:
             If there is none, which ends an iteration.
         """
         return self._text[self._edges[position] : self._edges[position + 1]]
-
-    def begin(self, position: int) -> int:
-        """Give the byte that a line begins with."""
-        return int(self._edges[position])
-
-    def padded(self, zeros: int) -> NDArray[np.uint8]:
-        """Give the bytes of all lines, and zeros after them."""
-        if self._padded.size < len(self._text) + zeros:
-            self._padded = np.frombuffer(self._text + bytes(zeros), np.uint8)
-        return self._padded
 
     def text(self, start: int, stop: int) -> bytes:
         """Give the lines from `start` on, up to but without `stop`, as one text."""

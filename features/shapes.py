@@ -28,15 +28,12 @@ class Field:
         Value if the field is absent; without one, the record is left to its source.
     largest
         Of numbers, the largest that the annotation allows.
-    value
-        The one text that the annotation allows, if there is but one.
     """
 
     annotation: Any
     dtype: pl.DataType | None = None
     default: Any = msgspec.NODEFAULT
     largest: int | None = None
-    value: str | None = None
 
 
 def _whole(largest: int, dtype: pl.DataType) -> Field:
@@ -59,7 +56,7 @@ ABSENT: Final = Field(_NEVER | msgspec.UnsetType, None, msgspec.UNSET)
 
 def only(value: str) -> Field:
     """Declare a field that is absent, null, or this."""
-    return Field(Literal[value] | None, None, None, value=value)
+    return Field(Literal[value] | None, None, None)
 
 
 class Fields(dict[str, "Field | Fields"]):
@@ -82,14 +79,11 @@ class Shape:
     columns
         Fields that are wanted, by the name of their column: that of the field, and before it those of the objects it
         lies in.
-    is_flat
-        Whether all fields lie in the record itself, none in an object within.
     """
 
     def __init__(self, fields: Fields, events: Callable[[pl.DataFrame, str | None], pl.DataFrame]) -> None:
         self.fields, self.events = fields, events
         self.columns = {name: field for name, field in _columns(fields) if field.dtype is not None}
-        self.is_flat = all(isinstance(field, Field) for field in fields.values())
 
 
 def _columns(fields: Fields, within: str = "") -> Iterator[tuple[str, Field]]:

@@ -1,7 +1,6 @@
 """Reading many lines at a time gives what reading them one by one gives, whatever the lines are."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from features.events import EVENT_SCHEMA
 from features.ingest import read_events
-from features.json_columns import json_columns
 from features.protocols import sources
 from features.records import RecordFile
 from features.runs import Columnar, Run, Runs
@@ -45,7 +43,6 @@ documents = st.builds(
 )
 lines = st.one_of(
     documents.map(lambda record: json.dumps(record).encode()),
-    documents.map(lambda record: json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()),
     documents.map(lambda record: json.dumps(record, ensure_ascii=False, indent=1).encode()),
     documents.flatmap(lambda record: st.integers(0, 60).map(lambda cut: json.dumps(record).encode()[:-cut])),
     documents.flatmap(
@@ -58,17 +55,6 @@ lines = st.one_of(
         [b'{"status":"pull","id":"a:1","Type":"image","Action":"pull","Actor":{"ID":"a"},"time":1757800000}']
     ),
 )
-
-
-@pytest.fixture(params=["decoder", "machine code"], autouse=True)
-def _reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Read JSON in either way from the first line on."""
-    if request.param == "machine code":
-        pytest.importorskip("numba")
-        monkeypatch.setattr("features.json_columns.WORTH", 0)
-    json_columns.cache_clear()
-    yield
-    json_columns.cache_clear()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
@@ -105,7 +91,7 @@ def test_common_logs_are_taken_together(log: dict[str, object], spelling: str, t
     record = {key.replace(".", spelling): value for key, value in log.items()}
     path = tmp_path / "plain.log"
     path.write_text((json.dumps(record) + "\n") * 50)
-    runs, zeek = Runs(None), sources()["zeek"]
+    runs, zeek = Runs(), sources()["zeek"]
     assert isinstance(zeek, Columnar)
 
     outcomes = [
