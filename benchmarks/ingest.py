@@ -1,8 +1,9 @@
-"""Read telemetry of many rows into events and into a lake, beside peers that only read the same file, on one core.
+"""Read telemetry of many rows into events and into a lake, beside peers that do less with the same file, on one core.
 
 Prints rows a second of CPU time and peak memory of each, every one in a process of its own. A Zeek conn log comes as
-NDJSON (our way, our way with each record alone, polars' own reader, `json.loads` on every line, and DuckDB and pandas
-where they are installed), as Zeek's tab-separated form, and as Parquet; Docker events come as NDJSON.
+NDJSON (our way, our way with each record alone, polars' own reader, `json.loads` on every line,
+and DuckDB and pandas where they are installed), as Zeek's tab-separated form, and as Parquet; Docker events come as
+NDJSON. "to Parquet" is a peer's way to files by day: without ids, repeats, rejects or an order, and nothing synced.
 The bar: 0.8 million rows a second and core from NDJSON to a lake, more from the other two, and as much memory at ten
 times the rows.
 """
@@ -25,9 +26,21 @@ from rich.table import Table
 
 from features.ingest import read_events
 
+OPTIONAL = {"duckdb", "pandas"}
 BAR = 0.8  # million rows a second
 EVENTS = "for batch in read_events([path]): pass"
 LAKE = "lake = Lake(path.parent / 'lake')\nfor batch in read_events([path]): lake.append(batch.events)"
+POLARS_TO_PARQUET = """
+day = polars.from_epoch((polars.col("ts") * 1_000_000).cast(int), "us").dt.date().alias("date")
+target = polars.PartitionBy(path.parent / "peer", key=day)
+polars.scan_ndjson(path).sink_parquet(target, compression_level=2, mkdir=True)
+"""
+DUCKDB = "import duckdb; duckdb.sql('set threads=1; set enable_progress_bar=false')\n"
+DUCKDB_TO_PARQUET = """
+rows = f"select *, to_timestamp(ts)::date as date from read_json('{path}')"
+options = "format parquet, compression zstd, partition_by (date)"
+duckdb.sql(f"copy ({rows}) to '{path.parent / 'peer'}' ({options})")
+"""
 READERS = {
     "conn.log": {
         "events": EVENTS,
@@ -35,7 +48,9 @@ READERS = {
         "one by one": "Runs.find = lambda *_: None\n" + EVENTS,
         "polars": "polars.read_ndjson(path)",
         "json.loads": "for line in path.open('rb'): json.loads(line)",
-        "duckdb": "import duckdb; duckdb.sql(f\"set threads=1; create table t as from read_json('{path}')\")",
+        "duckdb": DUCKDB + "duckdb.sql(f\"create table t as from read_json('{path}')\")",
+        "polars to Parquet": POLARS_TO_PARQUET,
+        "duckdb to Parquet": DUCKDB + DUCKDB_TO_PARQUET,
         "pandas": "import pandas; pandas.read_json(path, lines=True)",
     },
     "conn.tsv": {
@@ -143,7 +158,8 @@ def measure(path: Path, code: str) -> tuple[float, float]:
     done = subprocess.run(
         command, check=True, capture_output=True, env=os.environ | {"POLARS_MAX_THREADS": "1", "PYTHONPATH": "."}
     )
-    shutil.rmtree(path.parent / "lake", ignore_errors=True)
+    for made in ("lake", "peer"):
+        shutil.rmtree(path.parent / made, ignore_errors=True)
     seconds, peak = json.loads(done.stdout)
     return seconds, peak
 
@@ -163,7 +179,7 @@ def main() -> None:
                 write(Path(folder) / name, rows)
             for name in given.files:
                 there = [n for n in given.only if n in READERS[name]]
-                there = [n for n in there if n not in {"duckdb", "pandas"} or importlib.util.find_spec(n)]
+                there = [n for n in there if n.split()[0] not in OPTIONAL or importlib.util.find_spec(n.split()[0])]
                 measured = {reader: measure(Path(folder) / name, READERS[name][reader]) for reader in there}
                 for reader, (seconds, peak) in measured.items():
                     speed = rows / seconds / 1e6

@@ -10,18 +10,20 @@ from features.runs import Columnar, Told
 _NAMES_OF_LOGS = ("_path", "@stream")
 
 
-def told(source: Columnar, frame: pl.DataFrame) -> Iterator[Told]:
+def told(source: Columnar, frame: pl.DataFrame, host: str | None) -> Iterator[Told]:
     """Turn rows into events.
 
     Parameters
     ----------
     frame
         A column for each field, and the number of each row as `line`. Endpoints may be spelt `id_orig_h`.
+    host
+        Host of rows that name none.
     """
     named = {name: name.replace("id_", "id.", 1) for name in frame.columns if name.startswith(("id_orig_", "id_resp_"))}
     frame = plain(frame.rename(named) if set(named.values()).isdisjoint(frame.columns) else frame)
     for log, part in _by_log(source, frame):
-        yield _told(source, log, part)
+        yield _told(source, log, part, host)
 
 
 def _by_log(source: Columnar, frame: pl.DataFrame) -> Iterator[tuple[str | None, pl.DataFrame]]:
@@ -33,11 +35,12 @@ def _by_log(source: Columnar, frame: pl.DataFrame) -> Iterator[tuple[str | None,
         yield log, part
 
 
-def _told(source: Columnar, log: str | None, part: pl.DataFrame) -> Told:
+def _told(source: Columnar, log: str | None, part: pl.DataFrame, host: str | None) -> Told:
     if (shape := source.tables.get(log or "")) is None:
-        events, alone = pl.DataFrame({"line": []}, {"line": pl.Int64}), part
+        nothing = {"line": pl.Int64, "host": pl.String}
+        events, alone = pl.DataFrame(schema=nothing), part
     else:
-        all_events = shape.events(shaped(part, shape)).with_columns(part["line"])
+        all_events = shape.events(shaped(part, shape), host).with_columns(part["line"])
         events, alone = all_events.filter("fits"), part.filter(~all_events["fits"])
     log_named = {} if log is None else {_NAMES_OF_LOGS[0]: log}
     left = zip(alone["line"], records(alone.drop("line")), strict=True)

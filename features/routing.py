@@ -68,7 +68,7 @@ class Router:
         self._only, self._host, self._name, self._path, self._most = only, host, name, path, most
         self._limit = limit
         self._remember(only)
-        self.runs = Runs()
+        self.runs = Runs(host)
         self._frames: list[pl.DataFrame] = []
         self._rows: list[Row] = []
         self._lines: list[int] = []
@@ -110,7 +110,7 @@ class Router:
                 self.reject(line, outcome.reason, outcome.text)
             else:
                 self._parse(line, told.source, outcome)
-        self._complete(told.events.with_columns(source=pl.lit(told.source.name), host=pl.lit(None, pl.String)))
+        self._complete(told.events.with_columns(source=pl.lit(told.source.name)))
 
     def _complete(self, events: pl.DataFrame) -> None:
         ref = pl.concat_str(pl.lit(f"{self._name}:"), pl.col("line"))
@@ -125,13 +125,13 @@ class Router:
         if holds_events(columns):
             return self._take_events
         for source in sources().values() if self._only is None else [self._only]:
-            if isinstance(source, Columnar) and source.recognises(dict.fromkeys(columns)):
+            if isinstance(source, Columnar) and source.tables and source.recognises(dict.fromkeys(columns)):
                 return partial(self._take_logs, source)
         self.reject(1, f"a Parquet file of neither events nor logs: its columns are {_listed(columns)}", "")
         return None
 
     def _take_logs(self, source: Columnar, frame: pl.DataFrame) -> None:
-        for told in log_frames.told(source, frame):
+        for told in log_frames.told(source, frame, self._host):
             self._take_told(told)
 
     def _take_events(self, frame: pl.DataFrame) -> None:

@@ -96,11 +96,11 @@ class _Held:
             self.frames.append(self.places[-1].reader.frame(self.waiting))
             self.waiting = []
 
-    def tell(self) -> Told:
-        """Turn all into events."""
+    def tell(self, host: str | None) -> Told:
+        """Turn all into events, those that name no host of this one."""
         self._frame()
         numbers = pl.Series("line", np.concatenate(self.numbers), pl.Int64)
-        events = self.shape.events(pl.concat(self.frames, rechunk=True)).with_columns(numbers)
+        events = self.shape.events(pl.concat(self.frames, rechunk=True), host).with_columns(numbers)
         misfits = events.filter(~pl.col("fits"))["line"].to_list()
         return Told(self.source, events.filter("fits"), [(number, self._alone(number)) for number in misfits])
 
@@ -110,9 +110,16 @@ class _Held:
 
 
 class Runs:
-    """Finds runs of one file, and holds them until they are wanted as events."""
+    """Finds runs of one file, and holds them until they are wanted as events.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    host
+        Host of records that name none.
+    """
+
+    def __init__(self, host: str | None) -> None:
+        self._host = host
         self._held: dict[Shape, _Held] = {}
         self._latest: JsonColumns | ZeekColumns | None = None
         self._ahead = 1
@@ -149,7 +156,7 @@ class Runs:
     def release(self) -> Iterator[Told]:
         """Give out what was held, as events."""
         taken, self._held, self._height = self._held, {}, 0
-        return (held.tell() for held in taken.values())
+        return (held.tell(self._host) for held in taken.values())
 
 
 def _readers(source: Columnar, table: ZeekTable) -> list[JsonColumns | ZeekColumns]:

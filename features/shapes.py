@@ -1,6 +1,6 @@
 """Records of one shape, many at a time: logs that come by the million are spared a Python row for each record."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -59,21 +59,39 @@ def only(value: str) -> Field:
     return Field(Literal[value] | None, None, None)
 
 
+class Fields(dict[str, "Field | Fields"]):
+    """Fields of a record, or of an object within one, by the name they have there."""
+
+
 class Shape:
     """Records with the same meaning in the same types.
 
     Parameters
     ----------
     fields
-        Fields that matter, by the name they have in the record.
+        Fields that matter.
     events
-        Turns a frame of `columns` into columns of events and `fits`: whether the row is what the source itself would
-        make of the record. What does not fit is left to the source.
+        Turns a frame of `columns`, and the host of records that name none, into columns of events and `fits`: whether
+        the row is what the source itself would make of the record. What does not fit is left to the source.
+
+    Attributes
+    ----------
+    columns
+        Fields that are wanted, by the name of their column: that of the field, and before it those of the objects it
+        lies in.
     """
 
-    def __init__(self, fields: Mapping[str, Field], events: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    def __init__(self, fields: Fields, events: Callable[[pl.DataFrame, str | None], pl.DataFrame]) -> None:
         self.fields, self.events = fields, events
-        self.columns = {name: field for name, field in fields.items() if field.dtype is not None}
+        self.columns = {name: field for name, field in _columns(fields) if field.dtype is not None}
+
+
+def _columns(fields: Fields, within: str = "") -> Iterator[tuple[str, Field]]:
+    for name, field in fields.items():
+        if isinstance(field, Field):
+            yield within + name, field
+        else:
+            yield from _columns(field, f"{within}{name}.")
 
 
 def canonical(column: pl.Series) -> pl.Series:

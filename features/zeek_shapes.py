@@ -19,6 +19,7 @@ from features.shapes import (
     TIME,
     WHOLE,
     Field,
+    Fields,
     Shape,
     canonical,
     is_ascii,
@@ -74,22 +75,25 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
 def shape(log: str, separator: str) -> Shape:
     """Declare a log whose endpoints are spelt `id.orig_h` or `id_orig_h`."""
     ends = {end: f"id{separator}{end}" for end in ("orig_h", "orig_p", "resp_h", "resp_p")}
-    fields = {
-        **({"id.orig_h": ABSENT} if separator == "_" else {}),
-        "_path": only(log),
-        "@stream": only(log),
-        "ts": TIME,
-        "uid": NEEDED_TEXT,
-        ends["orig_h"]: NEEDED_TEXT,
-        ends["orig_p"]: PORT,
-        ends["resp_h"]: NEEDED_TEXT,
-        ends["resp_p"]: PORT,
-        "proto": TEXT,
-        **FIELDS[log],
-    }
+    fields = Fields(
+        {
+            **({"id.orig_h": ABSENT} if separator == "_" else {}),
+            "_path": only(log),
+            "@stream": only(log),
+            "ts": TIME,
+            "uid": NEEDED_TEXT,
+            ends["orig_h"]: NEEDED_TEXT,
+            ends["orig_p"]: PORT,
+            ends["resp_h"]: NEEDED_TEXT,
+            ends["resp_p"]: PORT,
+            "proto": TEXT,
+            **FIELDS[log],
+        }
+    )
 
-    def events(records: pl.DataFrame) -> pl.DataFrame:
-        return _LOGS[log](_connections(records.rename({spelt: end for end, spelt in ends.items()})))
+    def events(records: pl.DataFrame, host: str | None) -> pl.DataFrame:
+        rows = _LOGS[log](_connections(records.rename({spelt: end for end, spelt in ends.items()})))
+        return rows.with_columns(host=pl.lit(host, pl.String))
 
     return Shape(fields, events)
 

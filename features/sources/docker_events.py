@@ -1,24 +1,17 @@
 """Docker Engine events, in the three spellings its API has had."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
+from features.docker_shapes import INTO_CONTAINER, NAMING_LABELS, SHAPES
 from features.fields import mapping, moment, text, whole
 from features.identity import docker_workload
 from features.images import image_columns
 from features.protocols import Record, RecordError, Row
+from features.shapes import Shape
 
-# attributes are the container's labels and what the engine adds; these labels name the workload
-_NAMING_LABELS = (
-    "com.docker.compose.project",
-    "com.docker.compose.service",
-    "com.docker.swarm.service.name",
-    "io.kubernetes.pod.name",
-    "io.kubernetes.pod.namespace",
-    "io.kubernetes.container.name",
-)
-_INTO_CONTAINER = frozenset({"attach", "extract-to-dir", "archive-path"})
 _LARGEST_NANO = 2**63 - 1
 
 
@@ -26,6 +19,8 @@ class DockerEvents:
     """Engine events: life of containers and images, commands run in them, their networks and volumes."""
 
     name = "docker_events"
+    shapes: Sequence[Shape] = SHAPES
+    tables: Mapping[str, Shape] = MappingProxyType({})
 
     def recognises(self, record: Record) -> bool:
         """Say from the keys whether this is an event of the engine."""
@@ -36,6 +31,10 @@ class DockerEvents:
         if "action" in record:
             return "actor" in record and "type" in record and "time" in record
         return "status" in record and "id" in record and "time" in record
+
+    def log_of(self, fields: Collection[str]) -> str | None:  # noqa: ARG002 - of the protocol
+        """Tell a table by its fields: there are none of these events."""
+        return None
 
     def parse(self, record: Record, host: str | None) -> list[Row]:
         """Turn one event into one row."""
@@ -80,10 +79,10 @@ def _attribute(attributes: Mapping[str, Any], key: str) -> str | None:
 def _container(row: Row, verb: str, detail: str, identity: str, attributes: Mapping[str, Any], record: Record) -> None:
     name = _attribute(attributes, "name")
     image = _attribute(attributes, "image") or text(record.get("from"), "from")
-    row["kind"] = "exec" if verb.startswith("exec_") or verb in _INTO_CONTAINER else "lifecycle"
+    row["kind"] = "exec" if verb.startswith("exec_") or verb in INTO_CONTAINER else "lifecycle"
     if not identity:  # pruning names no container
         return
-    labels = tuple((key, value) for key in _NAMING_LABELS if isinstance(value := attributes.get(key), str))
+    labels = tuple((key, value) for key in NAMING_LABELS if isinstance(value := attributes.get(key), str))
     row["container_id"] = identity
     row["container_name"] = name
     row["workload"] = _workload(row["host"], name, image, labels)

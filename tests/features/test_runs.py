@@ -43,6 +43,7 @@ documents = st.builds(
 )
 lines = st.one_of(
     documents.map(lambda record: json.dumps(record).encode()),
+    documents.map(lambda record: json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()),
     documents.map(lambda record: json.dumps(record, ensure_ascii=False, indent=1).encode()),
     documents.flatmap(lambda record: st.integers(0, 60).map(lambda cut: json.dumps(record).encode()[:-cut])),
     documents.flatmap(
@@ -91,7 +92,7 @@ def test_common_logs_are_taken_together(log: dict[str, object], spelling: str, t
     record = {key.replace(".", spelling): value for key, value in log.items()}
     path = tmp_path / "plain.log"
     path.write_text((json.dumps(record) + "\n") * 50)
-    runs, zeek = Runs(), sources()["zeek"]
+    runs, zeek = Runs(None), sources()["zeek"]
     assert isinstance(zeek, Columnar)
 
     outcomes = [

@@ -121,7 +121,7 @@ def test_common_tables_are_taken_together(log: str, tmp_path: Path) -> None:
     lines = [*head, *[[VALUES[kind] for kind in kinds]] * 50, ["#close", "2025"]]
     path = tmp_path / "plain.log"
     path.write_text("".join("\t".join(line) + "\n" for line in lines))
-    runs, zeek = Runs(), sources()["zeek"]
+    runs, zeek = Runs(None), sources()["zeek"]
     assert isinstance(zeek, Columnar)
 
     for line, run in RecordFile(path).read(lambda lines, at, table: runs.find(zeek, lines, at, 1000, table)):
