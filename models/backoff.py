@@ -9,7 +9,7 @@ import polars as pl
 
 from features.evidence import Normal
 from features.magnitudes import MEAN_WEIGHT
-from features.novelty import MATURE
+from features.surprising_items import MATURE
 from models.scores import BaselineInfo, Level
 
 Pair = tuple[str, str]  # of a workload or ancestor, and a feature
