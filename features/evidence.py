@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features import magnitudes, novelty, surprising_items, surprising_values
 from features.baselines import Baseline
 from features.identity import cohort
-from features.keyed_tables import Column, KeyedTable
+from features.keyed_tables import Column, Index
 from features.magnitudes import Magnitudes
 from features.novelty import Novelty
 from features.protocols import specs
@@ -49,7 +49,7 @@ class Evidence:
     bits
         Shape (n, features), in the order of `specs()`; at least 0.
     values, items
-        What the bits stand on: `row, feature, value, mean, spread, bits`; and `row, feature, item, level, items, bits`,
+        What the bits stand on: `row, column, value, mean, spread, bits`; and `row, column, item, level, items, bits`,
         strongest item of each feature, with `others`, the number of further items as new.
     """
 
@@ -75,12 +75,11 @@ def weigh(windows: Windows, normal: Normal) -> Evidence:
     """Weigh windows against what is normal."""
     who = subjects(windows, normal)
     values = surprising_values.surprise(windows.values, who, normal.magnitudes)
-    met = met_in(windows)
+    met = met_in(windows, who.workload)
     strongest = _strongest(met, surprising_items.surprise(met, who[met.row], normal.novelty))
     bits = np.zeros((len(windows.values), len(columns())))
     for found in (values, strongest):
-        column = found["feature"].replace_strict(columns(), return_dtype=pl.Int64).to_numpy()
-        bits[found["row"].to_numpy(), column] = found["bits"].to_numpy()
+        bits[found["row"].to_numpy(), found["column"].to_numpy()] = found["bits"].to_numpy()
     keys = windows.values.select(*KEY, cohort=who.cohort.texts(), image_repository=who.image_repository.texts())
     return Evidence(keys, np.maximum(bits, 0) * weights(), values, strongest)
 
@@ -89,16 +88,23 @@ def subjects(windows: Windows, normal: Normal) -> Subjects:
     """Name cohort and image of every row's workload; what the baseline knows, else what the windows say."""
     workload = Column.of(windows.values["workload"])
     said, learnt = dict(windows.facts.iter_rows()), normal.images
-    images = Column.of(pl.Series([learnt.get(name) or said.get(name) for name in workload.distinct], dtype=pl.String))
-    cohorts = Column.of(pl.Series([cohort(name) for name in workload.distinct], dtype=pl.String))
-    return Subjects(workload, cohorts[workload.places], images[workload.places])
+    images = [learnt.get(name) or said.get(name) for name in workload.distinct]
+    cohorts = [cohort(name) for name in workload.distinct]
+    return Subjects(workload, Column(cohorts, workload.places), Column(images, workload.places))
 
 
-def met_in(windows: Windows) -> Met:
-    """Find what was met in rows of values; of an item with another feature that is judged instead only this."""
-    items, start = windows.items, windows.items["window_start"]
-    row = KeyedTable(windows.values.select(KEY), *KEY).find(Column.of(items["workload"]), Column.of(start))
-    met = Met(row, start.to_physical().to_numpy(), Column.of(items["feature"]), Column.of(items["item"]))
+def met_in(windows: Windows, workload: Column) -> Met:
+    """Find what was met in rows of values; of an item with another feature that is judged instead only this.
+
+    Parameters
+    ----------
+    workload
+        Of the rows of `windows.values`.
+    """
+    items = windows.items
+    starts, start = (table["window_start"].to_physical().to_numpy() for table in (windows.values, items))
+    row = Index([workload, Column.of_numbers(starts)]).find(Column.of(items["workload"]), Column.of_numbers(start))
+    met = Met(row, start, Column.of(items["feature"]), Column.of(items["item"]))
     features = {name: place for place, name in enumerate(met.feature.distinct)}
     replaced = np.zeros(len(row), np.bool_)
     for name, spec in specs().items():
@@ -122,7 +128,7 @@ def _strongest(met: Met, found: Novelties) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "row": met.row[kept].astype(np.uint32),
-            "feature": met.feature[kept].texts(),
+            "column": np.array([columns()[name] for name in met.feature.distinct], np.intp)[feature[first]],
             "item": met.item[kept].texts(),
             "level": found.level[kept],
             "items": found.known[kept],

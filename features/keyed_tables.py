@@ -18,7 +18,7 @@ class Column:
     Parameters
     ----------
     distinct
-        Values; those that `of` finds are in ascending order.
+        Values, None for none; those that `of` finds are in ascending order.
     places
         Shape (n,): place of each row's value, -1 for none.
     """
@@ -29,12 +29,19 @@ class Column:
     @classmethod
     def of(cls, values: pl.Series) -> Self:
         """Find the distinct values of a series of texts, or of numbers and times as numbers."""
-        if values.dtype == pl.String:
-            distinct = values.drop_nulls().unique().sort()
-            places = values.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
-            return cls(distinct.to_list(), places)
-        numbers, places = np.unique(values.to_physical().to_numpy(), return_inverse=True)
-        return cls(numbers.tolist(), places)
+        if values.dtype != pl.String:
+            return cls.of_numbers(values.to_physical().to_numpy())
+        distinct = values.drop_nulls().unique().sort()
+        places = values.cast(pl.Enum(distinct)).to_physical()
+        if values.null_count():
+            places = places.cast(pl.Int64).fill_null(-1)
+        return cls(distinct.to_list(), places.to_numpy().astype(np.intp))
+
+    @classmethod
+    def of_numbers(cls, values: NDArray[Any]) -> Self:
+        """Find the distinct values of an array, shape (n,)."""
+        distinct, places = np.unique(values, return_inverse=True)
+        return cls(distinct.tolist(), places)
 
     @classmethod
     def constant(cls, value: str, length: int) -> Self:
@@ -50,51 +57,60 @@ class Column:
         return pl.Series([*self.distinct, None], dtype=pl.String).gather(places)
 
 
-class KeyedTable:
-    """A table whose rows are found by their key.
+class Index:
+    """Keys that are found by their values: the rows whose key has none are not, of several equal ones the first is.
 
     Parameters
     ----------
-    table
-        Rows whose key has a null are never found; of several with the same key the first is.
+    columns
+        What the keys consist of, one column for each part.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._places = [{value: place for place, value in enumerate(column.distinct)} for column in columns]
+        numbers, whole = self._numbers(columns)
+        rows = np.flatnonzero(whole)
+        order = np.argsort(numbers[rows], kind="stable")
+        self._sorted, self._rows = numbers[rows][order], rows[order]
+
+    def find(self, *key: Column) -> Rows:
+        """Find the row of each key, -1 where there is none, shape (n,); O(n log rows)."""
+        numbers, known = self._numbers(key)
+        if not len(self._sorted):
+            return np.full(len(numbers), -1)
+        near = np.minimum(np.searchsorted(self._sorted, numbers), len(self._sorted) - 1)
+        return np.where(known & (self._sorted[near] == numbers), self._rows[near], -1)
+
+    def _numbers(self, key: Sequence[Column]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Give each key a number, and whether all its parts are known."""
+        numbers = np.zeros(len(key[0].places), np.int64)
+        known = np.ones(len(numbers), np.bool_)
+        for places, column in zip(self._places, key, strict=True):
+            part = np.array([*(places.get(value, -1) for value in column.distinct), -1], np.int64)[column.places]
+            numbers = numbers * len(places) + part
+            known &= part >= 0
+        return numbers, known
+
+
+class KeyedTable:
+    """A table whose rows are found by their key, as `Index` finds them.
+
+    Parameters
+    ----------
     on
         Names of the columns that make up the key.
     """
 
     def __init__(self, table: pl.DataFrame, *on: str) -> None:
         self._table = table
-        columns = [Column.of(table[name]) for name in on]
-        self._places = [{value: place for place, value in enumerate(column.distinct)} for column in columns]
-        numbers, found = self._numbers(columns)
-        rows = np.flatnonzero(found)
-        order = np.argsort(numbers[rows], kind="stable")
-        self._sorted, self._rows = numbers[rows][order], rows[order]
-
-    def find(self, *key: Column) -> Rows:
-        """Find the row of each key, -1 where there is none, shape (n,); O(n log rows)."""
-        numbers, found = self._numbers(key)
-        if not len(self._sorted):
-            return np.full(len(numbers), -1)
-        near = np.minimum(np.searchsorted(self._sorted, numbers), len(self._sorted) - 1)
-        return np.where(found & (self._sorted[near] == numbers), self._rows[near], -1)
+        self._columns: dict[str, NDArray[np.float64]] = {}
+        self.find = Index([Column.of(table[name]) for name in on]).find
 
     def take(self, name: str, rows: Rows) -> NDArray[np.float64]:
         """Give the numbers of a column in the rows that `find` gave, NaN where there was none or it is null."""
-        values = self._table[name].to_physical().to_numpy()
-        taken = np.full(len(rows), np.nan)
-        there = rows >= 0
-        taken[there] = values[rows[there]]
-        return taken
-
-    def _numbers(self, key: Sequence[Column]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Give each key a number, and whether the table has every value of it."""
-        numbers = np.zeros(len(key[0].places), np.int64)
-        found = np.ones(len(numbers), np.bool_)
-        for places, column in zip(self._places, key, strict=True):
-            known = np.array([*(places.get(value, -1) for value in column.distinct), -1], np.int64)[column.places]
-            numbers = numbers * len(places) + known
-            found &= known >= 0
-        return numbers, found
+        if name not in self._columns:
+            self._columns[name] = np.append(self._table[name].to_physical().cast(pl.Float64).to_numpy(), np.nan)
+        return self._columns[name][rows]  # -1 stands for the last
 
 
 def first_known(*choices: NDArray[np.float64] | float) -> NDArray[np.float64]:

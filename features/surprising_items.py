@@ -154,7 +154,7 @@ def _groups(*keys: NDArray[np.int64]) -> NDArray[np.intp]:
 
 def _differs(*ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell the rows that differ from the one before, shape (n,); the first does not."""
-    return np.logical_or.reduce([np.diff(key, prepend=key[:1]) != 0 for key in ordered])
+    return np.asarray(np.logical_or.reduce([np.diff(key, prepend=key[:1]) != 0 for key in ordered]))
 
 
 def _sizes(*keys: NDArray[np.int64]) -> NDArray[np.int64]:

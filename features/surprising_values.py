@@ -48,9 +48,10 @@ def surprise(values: pl.DataFrame, subjects: Subjects, expected: Magnitudes) -> 
 
     Returns
     -------
-    `row` (of `values`), `feature`, `value`, `mean` and `spread` (log1p units), `bits` (at least 0).
+    `row` (of `values`), `column` (place in `specs()`), `value`, `mean` and `spread` (log1p units), `bits` (at least 0).
     """
     measured = [name for name, spec in specs().items() if spec.kind != "items" and name in values.columns]
+    columns = np.array([column for column, name in enumerate(specs()) if name in measured], np.intp)
     table = values.select(measured).to_numpy() if measured else np.empty((len(values), 0))
     place, row = np.nonzero(table.T > 0)
     value, feature, who = table[row, place], Column(measured, place), subjects[row]
@@ -78,7 +79,7 @@ def surprise(values: pl.DataFrame, subjects: Subjects, expected: Magnitudes) -> 
     return pl.DataFrame(
         {
             "row": row.astype(np.uint32),
-            "feature": feature.texts(),
+            "column": columns[place],
             "value": value,
             "mean": mean,
             "spread": spread,

@@ -22,7 +22,7 @@ from features.windows import WINDOW, Windows, merge_windows, only_met
 from models.aggregates import by_family
 from models.alert_rate import AlertRate
 from models.attribution import attribute
-from models.backoff import Backoff, bases
+from models.backoff import Backoff
 from models.calibration import TailCalibration
 from models.channels import CHANNELS, Channels
 from models.cohort_forests import CohortForests
@@ -107,7 +107,7 @@ class Detector:
             start.alias("moment"),
         )
         scores = []
-        for row, (key, info) in enumerate(zip(named.iter_rows(), bases(keys, self.workloads()), strict=True)):
+        for row, (key, info) in enumerate(zip(named.iter_rows(), self._backoff.bases(keys), strict=True)):
             surprise = float(bits[row])
             scores.append(
                 Score(
@@ -130,9 +130,12 @@ class Detector:
 
     def _with_waiting(self, windows: Windows) -> Windows:
         """Put what waits in quarantine before windows that follow the baseline: what stays is less new each time."""
-        if self.waiting is None or (windows.values["window_start"] < self.normal.baseline.until).any():
+        if self.waiting is None or self.waiting.values.is_empty():
             return windows
-        return merge_windows([self.waiting, windows])
+        if (windows.values["window_start"] < self.normal.baseline.until).any():
+            return windows
+        own = self.waiting.of(windows.values["workload"])  # what waits of others is nothing to these
+        return windows if own.values.is_empty() else merge_windows([own, windows])
 
     def _counterfactuals(
         self,

@@ -75,8 +75,9 @@ def unusual_bits(windows: Windows, flows: pl.DataFrame, normal: Normal, trust: T
 def _spoken(windows: Windows, normal: Normal, trust: Trust) -> pl.DataFrame:
     """List all items that name a destination, believed."""
     rows = windows.values.select(KEY).with_row_index("row")
-    met = met_in(windows)
-    bits = surprise(met, subjects(windows, normal)[met.row], normal.novelty).bits
+    who = subjects(windows, normal)
+    met = met_in(windows, who.workload)
+    bits = surprise(met, who[met.row], normal.novelty).bits
     told = {"row": met.row.astype(np.uint32), "feature": met.feature.texts(), "item": met.item.texts(), "bits": bits}
     found = pl.DataFrame(told).filter(pl.col("feature").is_in(list(NAMED_BY)))
     name = pl.col("item")

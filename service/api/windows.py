@@ -1,22 +1,24 @@
 """Windows that a client computed itself, turned into the frames that the detector reads."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
+import numpy as np
 import polars as pl
 
+from features.events import TIME
 from features.expectations import Expectation
 from features.protocols import FeatureSpec, specs
-from features.windows import FACTS_SCHEMA, VALUES_SCHEMA, WINDOW, Windows
+from features.windows import FACTS_SCHEMA, WINDOW, Windows
 from models.detector import Detector
 from models.scores import Score
 from service.api.problems import Problem, problem
-from service.api.schemas import Feature, Window
+from service.api.schemas import Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
-_MET_SCHEMA = {"row": pl.UInt32(), "feature": pl.String(), "item": pl.String(), "count": pl.Int64()}
 _Key = tuple[str, datetime]
 
 
@@ -52,37 +54,38 @@ def to_frames(windows: list[tuple[_Key, Window]]) -> Windows:
     windows
         In order of workload and start.
     """
-    given = [window.features for _, window in windows]
+    measured = {spec.name: place for place, spec in enumerate(s for s in specs().values() if s.kind != "items")}
+    columns, rows, amounts = [], [], []
+    met: list[tuple[int, str, Mapping[str, int]]] = []
+    for row, (_, window) in enumerate(windows):
+        for name, feature in window.features.items():
+            if isinstance(feature, (int, float)):
+                columns.append(measured[name])
+                rows.append(row)
+                amounts.append(feature)
+            else:
+                met.append((row, name, feature if isinstance(feature, dict) else Counter(feature)))
+    table = np.full((len(measured), len(windows)), np.nan)
+    table[columns, rows] = amounts
+    values = pl.DataFrame({name: table[place] for name, place in measured.items()}, nan_to_null=True)
+    starts = [(key[1] - _EPOCH) // timedelta.resolution for key, _ in windows]
     keys = pl.DataFrame(
-        {"workload": [key[0] for key, _ in windows], "window_start": [key[1] for key, _ in windows]}, VALUES_SCHEMA
-    )
-    values = keys.with_columns(
-        pl.Series(spec.name, [features.get(spec.name) for features in given], dtype=pl.Float64)
-        for spec in specs().values()
-        if spec.kind != "items"
+        [pl.Series("workload", [key[0] for key, _ in windows]), pl.Series("window_start", starts).cast(TIME)]
     )
     repositories = {window.workload: window.image_repository for _, window in windows if window.image_repository}
     facts = {"workload": list(repositories), "image_repository": list(repositories.values())}
-    return Windows(values, _items(keys, given), pl.DataFrame(facts, FACTS_SCHEMA).sort("workload"))
+    return Windows(keys.hstack(values), _items(met, keys), pl.DataFrame(facts, FACTS_SCHEMA).sort("workload"))
 
 
-def _items(keys: pl.DataFrame, given: list[dict[str, Feature]]) -> pl.DataFrame:
-    rows: list[int] = []
-    names: list[str] = []
-    items: list[str] = []
-    counts: list[int] = []
-    for row, features in enumerate(given):
-        for name, feature in features.items():
-            if isinstance(feature, (int, float)):
-                continue
-            counted = feature if isinstance(feature, dict) else Counter(feature)
-            rows += [row] * len(counted)
-            names += [name] * len(counted)
-            items += counted.keys()
-            counts += counted.values()
-    met = pl.DataFrame({"row": rows, "feature": names, "item": items, "count": counts}, _MET_SCHEMA)
-    met = met.sort("row", "feature", "item")
-    return pl.concat([keys[met["row"]], met.drop("row")], how="horizontal")
+def _items(met: list[tuple[int, str, Mapping[str, int]]], keys: pl.DataFrame) -> pl.DataFrame:
+    each = np.array([len(counted) for _, _, counted in met], np.intp)
+    rows = np.repeat(np.array([row for row, _, _ in met], np.intp), each)
+    names = pl.Series([name for _, name, _ in met], dtype=pl.String)
+    return keys[rows].with_columns(
+        feature=names[np.repeat(np.arange(len(met)), each)],
+        item=pl.Series(list(chain.from_iterable(counted for _, _, counted in met)), dtype=pl.String),
+        count=pl.Series(list(chain.from_iterable(counted.values() for _, _, counted in met)), dtype=pl.Int64),
+    )
 
 
 def _complaint(window: Window, key: _Key, seen: dict[_Key, tuple[int, Window]]) -> str | None:
