@@ -102,7 +102,7 @@ def met_in(windows: Windows, workload: Column) -> Met:
         Of the rows of `windows.values`.
     """
     items = windows.items
-    starts, start = (table["window_start"].to_physical().to_numpy() for table in (windows.values, items))
+    starts, start = (table["window_start"].cast(pl.Int64).to_numpy() for table in (windows.values, items))
     row = Index([workload, Column.of_numbers(starts)]).find(Column.of(items["workload"]), Column.of_numbers(start))
     met = Met(row, start, Column.of(items["feature"]), Column.of(items["item"]))
     features = {name: place for place, name in enumerate(met.feature.distinct)}

@@ -30,12 +30,12 @@ class Column:
     def of(cls, values: pl.Series) -> Self:
         """Find the distinct values of a series of texts, or of numbers and times as numbers."""
         if values.dtype != pl.String:
-            return cls.of_numbers(values.to_physical().to_numpy())
-        distinct = values.drop_nulls().unique().sort()
+            return cls.of_numbers(values.cast(pl.Int64).to_numpy())
+        distinct = sorted(set(values.unique().to_list()) - {None})
         places = values.cast(pl.Enum(distinct)).to_physical()
         if values.null_count():
             places = places.cast(pl.Int64).fill_null(-1)
-        return cls(distinct.to_list(), places.to_numpy().astype(np.intp))
+        return cls(distinct, places.to_numpy().astype(np.intp))
 
     @classmethod
     def of_numbers(cls, values: NDArray[Any]) -> Self:
@@ -109,7 +109,7 @@ class KeyedTable:
     def take(self, name: str, rows: Rows) -> NDArray[np.float64]:
         """Give the numbers of a column in the rows that `find` gave, NaN where there was none or it is null."""
         if name not in self._columns:
-            self._columns[name] = np.append(self._table[name].to_physical().cast(pl.Float64).to_numpy(), np.nan)
+            self._columns[name] = np.append(self._table[name].cast(pl.Float64).to_numpy(), np.nan)
         return self._columns[name][rows]  # -1 stands for the last
 
 

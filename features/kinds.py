@@ -5,6 +5,8 @@ port of an edge. A new item is the more surprising the rarer its kind is among t
 its first days included: what everyone has had from the start is no rare kind, though it seldom changes.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -15,11 +17,17 @@ from features.protocols import specs
 UNSEEN = 1.0  # items of a kind that nobody met yet, over all such kinds
 
 
-def kind() -> pl.Expr:
-    """Give the kind of `item` of `feature`; null for features that declare none."""
+def kind(among: Collection[str] | None = None) -> pl.Expr:
+    """Give the kind of `item` of `feature`; null for features that declare none.
+
+    Parameters
+    ----------
+    among
+        Features that there are; of the others no pattern is tried.
+    """
     found = pl.lit(None, pl.String)
     for name, spec in specs().items():
-        if spec.kind_of:
+        if spec.kind_of and (among is None or name in among):
             found = pl.when(pl.col("feature") == name).then(pl.col("item").str.extract(spec.kind_of)).otherwise(found)
     return found.alias("kind")
 
@@ -78,7 +86,11 @@ def rarity(feature: Column, item: Column, kinds: KeyedTable, totals: KeyedTable)
     -------
     Shape (n,).
     """
-    own = pl.DataFrame({"feature": feature.texts(), "item": item.texts()}).select(kind()).to_series()
-    rare = np.nan_to_num(kinds.take("as_rare", kinds.find(feature, Column.of(own)))) + UNSEEN
+    if not len(item.places):
+        return np.zeros(0)
+    met = {feature.distinct[place] for place in np.unique(feature.places)}
+    items = pl.DataFrame({"feature": feature.texts(), "item": item.texts()})
+    own = Column.of(items.select(kind(met)).to_series())
+    rare = np.nan_to_num(kinds.take("as_rare", kinds.find(feature, own))) + UNSEEN
     all_met = np.nan_to_num(totals.take("met", totals.find(feature))) + UNSEEN
-    return np.where(own.is_null().to_numpy(), 0.0, -(np.log(rare / all_met) / np.log(2)))
+    return np.where(own.places < 0, 0.0, -(np.log(rare / all_met) / np.log(2)))

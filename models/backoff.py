@@ -1,6 +1,5 @@
 """Whose history an expectation stood on: the workload's own, or the nearest ancestor's that had any."""
 
-from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -79,16 +78,15 @@ class Backoff:
                 return Standing(level, 0.0)
         return Standing("fleet", 0.0)
 
-    def bases(self, keys: pl.DataFrame) -> Iterator[BaselineInfo]:
-        """Say of each window of `keys` which level knows its workload or its like."""
-        for workload, cohort, image in keys.select("workload", "cohort", "image_repository").iter_rows():
-            count = self.learnt.get(workload, 0)
-            level: Level = "workload" if count else "fleet"
-            if not count and image in self.images:
-                level = "image"
-            elif not count and cohort in self.projects:
-                level = "cohort"
-            yield BaselineInfo(level=level, maturity=round(count / (count + MATURE), 3), windows=count)
+    def base(self, workload: str, cohort: str, image: str | None) -> BaselineInfo:
+        """Say which level knows a workload or its like."""
+        count = self.learnt.get(workload, 0)
+        level: Level = "workload" if count else "fleet"
+        if not count and image in self.images:
+            level = "image"
+        elif not count and cohort in self.projects:
+            level = "cohort"
+        return BaselineInfo(level=level, maturity=round(count / (count + MATURE), 3), windows=count)
 
 
 def _pairs(table: pl.DataFrame, name: str) -> frozenset[Pair]:

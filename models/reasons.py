@@ -69,7 +69,8 @@ def _explained(
     _, first = np.unique(origin * len(names) + column, return_index=True)
     origin, column, believed = origin[first], column[first], believed[first]
     key = Column.of_numbers(origin), Column.of_numbers(column)
-    keys = evidence.keys.select("workload", "cohort", "image_repository").rows()
+    named = (evidence.keys[name].to_list() for name in ("workload", "cohort", "image_repository"))
+    keys = list(zip(*named, strict=True))
     found: dict[tuple[int, int], Reason] = {}
     for table, explain, stand in (
         (evidence.values, magnitude_reason, backoff.of_magnitude),
@@ -77,7 +78,9 @@ def _explained(
     ):
         rows = Index([Column.of_numbers(table[name].to_numpy()) for name in ("row", "column")]).find(*key)
         there = np.flatnonzero(rows >= 0)
-        for place, told in zip(there.tolist(), table[rows[there]].iter_rows(named=True), strict=True):
+        each = [table[name].to_numpy()[rows[there]].tolist() for name in table.columns]
+        for place, *cells in zip(there.tolist(), *each, strict=True):
+            told = dict(zip(table.columns, cells, strict=True))
             told["believed"], feature = float(believed[place]), names[told["column"]]
             found[told["row"], told["column"]] = explain(specs()[feature], told, stand(feature, *keys[told["row"]]))
     return found

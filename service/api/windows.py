@@ -7,6 +7,7 @@ from itertools import chain
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from features.events import TIME
 from features.expectations import Expectation
@@ -68,23 +69,36 @@ def to_frames(windows: list[tuple[_Key, Window]]) -> Windows:
     table = np.full((len(measured), len(windows)), np.nan)
     table[columns, rows] = amounts
     values = pl.DataFrame({name: table[place] for name, place in measured.items()}, nan_to_null=True)
-    starts = [(key[1] - _EPOCH) // timedelta.resolution for key, _ in windows]
-    keys = pl.DataFrame(
-        [pl.Series("workload", [key[0] for key, _ in windows]), pl.Series("window_start", starts).cast(TIME)]
+    workloads = [key[0] for key, _ in windows]
+    starts = np.array([(key[1] - _EPOCH) // timedelta.resolution for key, _ in windows], np.int64)
+    return Windows(_keys(workloads, starts).hstack(values), _items(met, workloads, starts), _facts(windows))
+
+
+def _keys(workloads: list[str], starts: NDArray[np.int64]) -> pl.DataFrame:
+    return pl.DataFrame([pl.Series("workload", workloads, pl.String), pl.Series("window_start", starts).cast(TIME)])
+
+
+def _items(
+    met: list[tuple[int, str, Mapping[str, int]]], workloads: list[str], starts: NDArray[np.int64]
+) -> pl.DataFrame:
+    rows = [row for row, _, counted in met for _ in counted]
+    names = [name for _, name, counted in met for _ in counted]
+    items = list(chain.from_iterable(counted for _, _, counted in met))
+    counts = list(chain.from_iterable(counted.values() for _, _, counted in met))
+    return _keys([workloads[row] for row in rows], starts[np.array(rows, np.intp)]).hstack(
+        [
+            pl.Series("feature", names, pl.String),
+            pl.Series("item", items, pl.String),
+            pl.Series("count", counts, pl.Int64),
+        ]
     )
+
+
+def _facts(windows: list[tuple[_Key, Window]]) -> pl.DataFrame:
     repositories = {window.workload: window.image_repository for _, window in windows if window.image_repository}
-    facts = {"workload": list(repositories), "image_repository": list(repositories.values())}
-    return Windows(keys.hstack(values), _items(met, keys), pl.DataFrame(facts, FACTS_SCHEMA).sort("workload"))
-
-
-def _items(met: list[tuple[int, str, Mapping[str, int]]], keys: pl.DataFrame) -> pl.DataFrame:
-    each = np.array([len(counted) for _, _, counted in met], np.intp)
-    rows = np.repeat(np.array([row for row, _, _ in met], np.intp), each)
-    names = pl.Series([name for _, name, _ in met], dtype=pl.String)
-    return keys[rows].with_columns(
-        feature=names[np.repeat(np.arange(len(met)), each)],
-        item=pl.Series(list(chain.from_iterable(counted for _, _, counted in met)), dtype=pl.String),
-        count=pl.Series(list(chain.from_iterable(counted.values() for _, _, counted in met)), dtype=pl.Int64),
+    workloads = sorted(repositories)
+    return pl.DataFrame(
+        {"workload": workloads, "image_repository": [repositories[name] for name in workloads]}, FACTS_SCHEMA
     )
 
 
