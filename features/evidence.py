@@ -1,18 +1,21 @@
 """Evidence: how surprising each window is for its workload, feature by feature, in bits."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features import magnitudes, novelty
+from features import magnitudes, novelty, surprising_items, surprising_values
 from features.baselines import Baseline
 from features.identity import cohort
+from features.keyed_tables import Column, Index
 from features.magnitudes import Magnitudes
 from features.novelty import Novelty
 from features.protocols import specs
+from features.surprising_items import Met, Novelties
+from features.surprising_values import Subjects
 from features.windows import KEY, Windows
 
 
@@ -23,6 +26,11 @@ class Normal:
     baseline: Baseline
     magnitudes: Magnitudes
     novelty: Novelty
+
+    @cached_property
+    def images(self) -> dict[str, str | None]:
+        """The image repository of each workload that was learnt."""
+        return dict(self.baseline.workloads.select("workload", "image_repository").iter_rows())
 
     @classmethod
     def of(cls, baseline: Baseline) -> "Normal":
@@ -41,7 +49,7 @@ class Evidence:
     bits
         Shape (n, features), in the order of `specs()`; at least 0.
     values, items
-        What the bits stand on: `row, feature, value, mean, spread, bits`; and `row, feature, item, level, items, bits`,
+        What the bits stand on: `row, column, value, mean, spread, bits`; and `row, column, item, level, items, bits`,
         strongest item of each feature, with `others`, the number of further items as new.
     """
 
@@ -65,47 +73,66 @@ def weights() -> NDArray[np.float64]:
 
 def weigh(windows: Windows, normal: Normal) -> Evidence:
     """Weigh windows against what is normal."""
-    keys = windows.values.select(KEY)
-    facts = _facts(windows, normal.baseline)
-    rows = keys.with_row_index("row")
-    values = magnitudes.surprise(windows.values, facts, normal.magnitudes)
-    items = novelty.surprise(_judged(windows.items), rows, facts, normal.novelty)
-    strongest = (
-        items.sort("row", "feature", "bits", "item", descending=[False, False, True, False])
-        .group_by("row", "feature", maintain_order=True)
-        .agg(pl.all().first(), ((pl.col("level") == pl.col("level").max()).sum() - 1).alias("others"))
-    )
-    bits = np.zeros((len(keys), len(columns())))
+    who = subjects(windows, normal)
+    values = surprising_values.surprise(windows.values, who, normal.magnitudes)
+    met = met_in(windows, who.workload)
+    strongest = _strongest(met, surprising_items.surprise(met, who[met.row], normal.novelty))
+    bits = np.zeros((len(windows.values), len(columns())))
     for found in (values, strongest):
-        column = found["feature"].replace_strict(columns(), return_dtype=pl.Int64).to_numpy()
-        bits[found["row"].to_numpy(), column] = found["bits"].to_numpy()
-    return Evidence(
-        keys.join(facts, on="workload", how="left", maintain_order="left"),
-        np.maximum(bits, 0) * weights(),
-        values,
-        strongest,
-    )
+        bits[found["row"].to_numpy(), found["column"].to_numpy()] = found["bits"].to_numpy()
+    keys = windows.values.select(*KEY, cohort=who.cohort.texts(), image_repository=who.image_repository.texts())
+    return Evidence(keys, np.maximum(bits, 0) * weights(), values, strongest)
 
 
-def _judged(items: pl.DataFrame) -> pl.DataFrame:
-    """Leave out items of which their window has another feature that is judged instead."""
-    instead = {spec.name: spec.instead_of for spec in specs().values() if spec.instead_of}
-    replaced = items.filter(pl.col("feature").is_in(list(instead))).with_columns(pl.col("feature").replace(instead))
-    return items.join(replaced, on=[*KEY, "feature", "item"], how="anti", maintain_order="left")
+def subjects(windows: Windows, normal: Normal) -> Subjects:
+    """Name cohort and image of every row's workload; what the baseline knows, else what the windows say."""
+    workload = Column.of(windows.values["workload"])
+    said, learnt = dict(windows.facts.iter_rows()), normal.images
+    images = [learnt.get(name) or said.get(name) for name in workload.distinct]
+    cohorts = [cohort(name) for name in workload.distinct]
+    return Subjects(workload, Column(cohorts, workload.places), Column(images, workload.places))
 
 
-def _facts(windows: Windows, baseline: Baseline) -> pl.DataFrame:
-    """Name cohort and image of every workload; what the baseline knows, else what the windows say."""
-    known = baseline.workloads.select("workload", pl.col("image_repository").alias("learnt"))
-    return (
-        windows.values.select("workload")
-        .unique()
-        .join(windows.facts, on="workload", how="left")
-        .join(known, on="workload", how="left")
-        .with_columns(
-            pl.coalesce("learnt", "image_repository").alias("image_repository"),
-            pl.col("workload").map_elements(cohort, return_dtype=pl.String).alias("cohort"),
-        )
-        .select("workload", "cohort", "image_repository")
-        .sort("workload")
+def met_in(windows: Windows, workload: Column) -> Met:
+    """Find what was met in rows of values; of an item with another feature that is judged instead only this.
+
+    Parameters
+    ----------
+    workload
+        Of the rows of `windows.values`.
+    """
+    items = windows.items
+    starts, start = (table["window_start"].cast(pl.Int64).to_numpy() for table in (windows.values, items))
+    row = Index([workload, Column.of_numbers(starts)]).find(Column.of(items["workload"]), Column.of_numbers(start))
+    met = Met(row, start, Column.of(items["feature"]), Column.of(items["item"]))
+    features = {name: place for place, name in enumerate(met.feature.distinct)}
+    replaced = np.zeros(len(row), np.bool_)
+    for name, spec in specs().items():
+        if name in features and spec.instead_of in features:
+            own, other = (met.feature.places == features[feature] for feature in (name, spec.instead_of))
+            number = row * len(met.item.distinct) + met.item.places
+            replaced |= other & np.isin(number, number[own])
+    return met[(row >= 0) & ~replaced]
+
+
+def _strongest(met: Met, found: Novelties) -> pl.DataFrame:
+    """Keep the strongest item of each feature of each window, and count the others that are as new."""
+    feature, item = met.feature.places, met.item.places
+    order = np.lexsort((item, -found.bits, feature, met.row))
+    row, feature, level = met.row[order], feature[order], found.level[order]
+    first = np.flatnonzero(np.r_[True, (np.diff(row) != 0) | (np.diff(feature) != 0)][: len(row)])
+    newest = np.maximum.reduceat(level, first) if len(first) else level
+    size = np.diff(np.r_[first, len(row)])
+    as_new = np.add.reduceat((level == np.repeat(newest, size)).astype(np.int64), first) if len(first) else level
+    kept = order[first]
+    return pl.DataFrame(
+        {
+            "row": met.row[kept].astype(np.uint32),
+            "column": np.array([columns()[name] for name in met.feature.distinct], np.intp)[feature[first]],
+            "item": met.item[kept].texts(),
+            "level": found.level[kept],
+            "items": found.known[kept],
+            "bits": found.bits[kept],
+            "others": as_new - 1,
+        }
     )

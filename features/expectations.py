@@ -82,6 +82,9 @@ def part(windows: Windows, expected: Sequence[Expectation], learnt: pl.DataFrame
     learnt
         `Baseline.workloads`: which image a workload runs, where the windows do not say.
     """
+    if not expected:
+        nothing = pl.DataFrame(schema=NAMED_SCHEMA)
+        return Parted(*without(windows, nothing), nothing)
     facts = _facts(windows, learnt)
     found = [pl.DataFrame(schema=NAMED_SCHEMA)]
     for one in expected:

@@ -5,18 +5,29 @@ port of an edge. A new item is the more surprising the rarer its kind is among t
 its first days included: what everyone has had from the start is no rare kind, though it seldom changes.
 """
 
-import polars as pl
+from collections.abc import Collection
 
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.keyed_tables import Column, KeyedTable
 from features.protocols import specs
 
 UNSEEN = 1.0  # items of a kind that nobody met yet, over all such kinds
 
 
-def kind() -> pl.Expr:
-    """Give the kind of `item` of `feature`; null for features that declare none."""
+def kind(among: Collection[str] | None = None) -> pl.Expr:
+    """Give the kind of `item` of `feature`; null for features that declare none.
+
+    Parameters
+    ----------
+    among
+        Features that there are; of the others no pattern is tried.
+    """
     found = pl.lit(None, pl.String)
     for name, spec in specs().items():
-        if spec.kind_of:
+        if spec.kind_of and (among is None or name in among):
             found = pl.when(pl.col("feature") == name).then(pl.col("item").str.extract(spec.kind_of)).otherwise(found)
     return found.alias("kind")
 
@@ -59,19 +70,27 @@ def as_rare(counted: pl.DataFrame, by: list[str], count: str = "windows") -> pl.
     return counted.join(mass, on=[*by, count], how="left", maintain_order="left")
 
 
-def rarity(items: pl.DataFrame, rarities: pl.DataFrame) -> pl.Series:
+def rarity(feature: Column, item: Column, kinds: KeyedTable, totals: KeyedTable) -> NDArray[np.float64]:
     """Give the bits that the kind of each new item adds to its surprise: at least 0, and 0 where none is declared.
 
     The chance that an item is of a kind as rare as this, with `UNSEEN` items of kinds not met so far.
+
+    Parameters
+    ----------
+    feature, item
+        The new items, n of them.
+    kinds, totals
+        What `rarities` learnt, by feature and kind, and by feature.
+
+    Returns
+    -------
+    Shape (n,).
     """
-    totals = rarities.group_by("feature").agg(pl.col("met").first().alias("total"))
-    joined = (
-        items.select("feature", "item")
-        .with_columns(kind())
-        .join(rarities, on=["feature", "kind"], how="left", maintain_order="left")
-        .join(totals, on="feature", how="left", maintain_order="left")
-    )
-    share = (pl.col("as_rare").fill_null(0) + UNSEEN) / (pl.col("total").fill_null(0) + UNSEEN)
-    return joined.select(
-        pl.when(pl.col("kind").is_null()).then(0.0).otherwise(-share.log(2)).alias("rarity")
-    ).to_series()
+    if not len(item.places):
+        return np.zeros(0)
+    met = {feature.distinct[place] for place in np.unique(feature.places)}
+    items = pl.DataFrame({"feature": feature.texts(), "item": item.texts()})
+    own = Column.of(items.select(kind(met)).to_series())
+    rare = np.nan_to_num(kinds.take("as_rare", kinds.find(feature, own))) + UNSEEN
+    all_met = np.nan_to_num(totals.take("met", totals.find(feature))) + UNSEEN
+    return np.where(own.places < 0, 0.0, -(np.log(rare / all_met) / np.log(2)))

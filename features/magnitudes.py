@@ -1,22 +1,23 @@
-"""How surprising a count or a magnitude is for this workload at this hour, in bits.
+"""What counts and magnitudes are expected of a workload at each hour.
 
 A value is judged in two steps (a hurdle model): how likely the feature is above zero at all in this hour, and, given
 that, how far up the tail of the workload's own distribution the value lies. Both are shrunk towards the workload, and
 the workload towards its image repository, its cohort or the fleet, by the number of windows seen, so that a workload
-with little history borrows strength. On the scale of log1p the tail is logistic up to `KNEE` standard deviations and a
-power law beyond: a value a thousand times the usual one is not believed to be impossible, and evidence never ends.
+with little history borrows strength.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from features.baselines import BINS, HALF_LIFE, HOURS_OF_WEEK, Baseline, cell, hour_of_day
 from features.events import TIME
-from features.protocols import specs
-from features.windows import KEY, WINDOW
+from features.keyed_tables import Column, KeyedTable
+from features.windows import WINDOW
 
 RATE_WEIGHT = 6.0  # windows that the next level's rate of activity counts for
 CELL_WEIGHT = 12.0  # windows that the workload's own rate and mean count for in one hour of the day
@@ -28,10 +29,8 @@ QUANTILES = (0.5, 0.95, 0.99)
 SPREAD_WEIGHT = 12.0
 SPREAD_FLOOR = 0.15  # log1p units: about 15 per cent of the value
 ENOUGH = 20  # active windows from which the statistics of an ancestor are used
-ACTIVITY = 0.5  # share of the hurdle's bits that counts: activity at a rare hour is weak evidence by itself
-LOGISTIC = float(np.pi / np.sqrt(3))  # rate of the logistic tail in standard deviations
-KNEE = 4.0  # standard deviations beyond which the tail is a power law
-FAR = 4.0  # its exponent, that of Student's t with four degrees of freedom
+# What the fleet never showed is judged against a bare prior: never active, one log unit of spread.
+BARE = {"mean": 0.0, "spread": 0.5, "between": 1.0, "rate": 1e-4}
 
 KEYS = ["workload", "feature"]
 ANCESTORS = ("image_repository", "cohort", "fleet")
@@ -65,6 +64,24 @@ class Magnitudes:
     ancestors: dict[str, pl.DataFrame]
     births: pl.DataFrame
     exposure: pl.DataFrame
+
+    @cached_property
+    def by_key(self) -> Mapping[str, KeyedTable]:
+        """Tables by field, and those of ancestors by level, to be looked up by key."""
+        return {
+            "cells": KeyedTable(self.cells, *KEYS, "cell"),
+            "week": KeyedTable(self.week, *KEYS, "hour"),
+            "workloads": KeyedTable(self.workloads, *KEYS),
+            "births": KeyedTable(self.births, "workload"),
+            "exposure": KeyedTable(self.exposure, "born", "cell"),
+            **{level: KeyedTable(table, level, "feature") for level, table in self.ancestors.items()},
+        }
+
+    def born(self, workload: Column) -> Column:
+        """Give the hour of each workload's first window, as `exposure` is keyed by it."""
+        births = self.by_key["births"]
+        found = births.take("born", births.find(Column(workload.distinct, np.arange(len(workload.distinct)))))
+        return Column(found.tolist(), workload.places)
 
 
 def _births(baseline: Baseline) -> pl.DataFrame:
@@ -136,17 +153,14 @@ def _ancestor(level: str, cells: pl.DataFrame, lived: pl.DataFrame) -> pl.DataFr
 
 def _inherit(frame: pl.DataFrame, ancestors: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """Add `prior_mean, prior_spread, prior_between, prior_rate` from the nearest ancestor that has statistics."""
-    names = ("mean", "spread", "between", "rate")
     frame = frame.with_columns(pl.lit("fleet").alias("fleet"))
     for level in ANCESTORS:
-        renamed = ancestors[level].rename({name: f"{level}_{name}" for name in names})
+        renamed = ancestors[level].rename({name: f"{level}_{name}" for name in BARE})
         frame = frame.join(renamed, on=[level, "feature"], how="left", maintain_order="left")
-    # What the fleet never showed is judged against a bare prior: never active, one log unit of spread.
-    bare = {"mean": 0.0, "spread": 0.5, "between": 1.0, "rate": 1e-4}
     return frame.with_columns(
-        pl.coalesce(*(f"{level}_{name}" for level in ANCESTORS), pl.lit(bare[name])).alias(f"prior_{name}")
-        for name in names
-    ).drop("fleet", *(f"{level}_{name}" for level in ANCESTORS for name in names))
+        pl.coalesce(*(f"{level}_{name}" for level in ANCESTORS), pl.lit(bare)).alias(f"prior_{name}")
+        for name, bare in BARE.items()
+    ).drop("fleet", *(f"{level}_{name}" for level in ANCESTORS for name in BARE))
 
 
 def expect(baseline: Baseline) -> Magnitudes:
@@ -227,50 +241,4 @@ def _quantiles(sketches: pl.DataFrame) -> pl.DataFrame:
         sketches.sort(*KEYS, "bin")
         .group_by(KEYS, maintain_order=True)
         .agg(middle.filter(share >= at * (1 - 1e-9)).first().alias(f"q{at * 100:.0f}") for at in QUANTILES)
-    )
-
-
-def surprise(values: pl.DataFrame, facts: pl.DataFrame, expected: Magnitudes) -> pl.DataFrame:
-    """Give the evidence of every positive value.
-
-    Parameters
-    ----------
-    values
-        `Windows.values`.
-    facts
-        `workload, cohort, image_repository` of every workload in `values`.
-    expected
-        What is normal.
-
-    Returns
-    -------
-    `row` (of `values`), `feature`, `value`, `mean` and `spread` (log1p units), `bits` (at least 0).
-    """
-    measured = [name for name, spec in specs().items() if spec.kind != "items" and name in values.columns]
-    long = (
-        values.with_row_index("row")
-        .select("row", *KEY, cell().alias("hour"), *measured)
-        .with_columns(hour_of_day(pl.col("hour")).alias("cell"))
-        .unpivot(measured, index=["row", *KEY, "hour", "cell"], variable_name="feature")
-        .filter(pl.col("value") > 0)
-        .join(expected.workloads, on=KEYS, how="left", maintain_order="left")
-        .join(expected.cells, on=[*KEYS, "cell"], how="left", maintain_order="left")
-        .join(facts, on="workload", how="left", maintain_order="left")
-        .join(expected.week, on=[*KEYS, "hour"], how="left", maintain_order="left")
-        .join(expected.births, on="workload", how="left", maintain_order="left")
-        .join(expected.exposure, on=["born", "cell"], how="left", maintain_order="left")
-    )
-    long = _inherit(long, expected.ancestors)
-    empty_cell = CELL_WEIGHT * pl.coalesce("rate", "prior_rate") / (pl.col("exposed").fill_null(0) + CELL_WEIGHT)
-    unknown_spread = (pl.col("prior_spread") ** 2 + pl.col("prior_between") ** 2).sqrt()
-    long = long.with_columns(
-        pl.coalesce("week_mean", "cell_mean", "mean", "prior_mean").alias("mean"),
-        pl.coalesce("spread", unknown_spread).alias("spread"),
-        pl.coalesce("week_rate", "cell_rate", empty_cell).clip(1e-9, 1.0).alias("rate"),
-    )
-    deviation = (pl.col("value").log1p() - pl.col("mean")) / pl.col("spread")
-    near = (LOGISTIC * deviation.clip(upper_bound=KNEE)).exp().log1p() / np.log(2)
-    tail = near + FAR * (deviation.clip(lower_bound=KNEE) / KNEE).log(2)
-    return long.select(
-        "row", "feature", "value", "mean", "spread", (tail - ACTIVITY * pl.col("rate").log(2)).alias("bits")
     )

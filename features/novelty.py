@@ -1,26 +1,24 @@
-"""How surprising it is to meet an item (a destination, a registry, a setting), in bits.
+"""What items (destinations, registries, settings) a workload knows, and how often it meets new ones.
 
 Meeting something new is judged by how often this workload meets anything as new as that: new to itself, new to its
 image's and cohort's other workloads too, or new to the whole fleet. The three are nested events, each with a rate per
 window of the workload, learnt in the later half of the workload's life (in the first half everything is new), at most
 the last `RECENT` days of it, and shrunk towards the cohort and the fleet by as much as their members were found to be
-alike (`gamma_poisson`). A crawler that meets new domains all day is not surprised by one more. A known item is judged
-by the share of windows that met one as rare as it. An item that stays is met again: at its (k+1)-th
-window since the baseline ended it is k + 1 times less surprising. Several new items in one window are rarer than one,
-by as much as new items were found to come alone: their number is taken to be geometric. In the first hour of a
-workload nearly everything is new at once: what counts there is the company that new items keep at births.
+alike (`gamma_poisson`). A crawler that meets new domains all day is not surprised by one more.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
 from features.baselines import Baseline
-from features.kinds import as_rare, rarities, rarity
+from features.keyed_tables import KeyedTable
+from features.kinds import as_rare, rarities
 from features.novelty_rates import (
     KEYS,
     LEVELS,
-    YOUNG,
     at_birth,
     company,
     key,
@@ -29,11 +27,7 @@ from features.novelty_rates import (
     novel,
     shrunk,
 )
-from features.windows import KEY
 
-MOST_AT_ONCE = 8  # new items of one window beyond which each says no more than a doubling does
-MATURE = 36.0  # windows after which half the surprise of an item new to the workload alone counts
-KNOWN_SHARE = 0.5  # share of a rare but known item's bits that counts
 NEW_TO = {0: "known", 1: "new to this workload", 2: "new to its project", 3: "new to the whole fleet"}
 
 
@@ -71,6 +65,23 @@ class Novelty:
     at_birth: pl.DataFrame
     kinds: pl.DataFrame
 
+    @cached_property
+    def by_key(self) -> Mapping[str, KeyedTable]:
+        """Tables by field, to be looked up by key; `kind_totals` is `kinds` by feature alone."""
+        return {
+            "known": KeyedTable(self.known, *KEYS, "item"),
+            "by_image": KeyedTable(self.by_image, "image_repository", "feature", "item"),
+            "by_cohort": KeyedTable(self.by_cohort, "cohort", "feature", "item"),
+            "by_fleet": KeyedTable(self.by_fleet, "feature", "item"),
+            "keys": KeyedTable(self.keys, "feature", "key"),
+            "rates": KeyedTable(self.rates, *KEYS),
+            "cohort_rates": KeyedTable(self.cohort_rates, "cohort", "feature"),
+            "fleet_rates": KeyedTable(self.fleet_rates, "feature"),
+            "at_birth": KeyedTable(self.at_birth, "feature"),
+            "kinds": KeyedTable(self.kinds, "feature", "kind"),
+            "kind_totals": KeyedTable(self.kinds, "feature"),
+        }
+
 
 def expect(baseline: Baseline) -> Novelty:
     """Turn a baseline's item sets into expectations."""
@@ -106,92 +117,3 @@ def expect(baseline: Baseline) -> Novelty:
         at_birth(baseline, items, fleet),
         rarities(items),
     )
-
-
-def surprise(items: pl.DataFrame, rows: pl.DataFrame, facts: pl.DataFrame, expected: Novelty) -> pl.DataFrame:
-    """Give the evidence of every item of every window.
-
-    Parameters
-    ----------
-    items
-        `Windows.items`, from the end of the baseline on: earlier windows of the same item lower its evidence.
-    rows
-        `workload, window_start, row`.
-    facts
-        `workload, cohort, image_repository`.
-    expected
-        What is normal.
-
-    Returns
-    -------
-    `row, feature, item, level` (a key of `NEW_TO`), `items` (how many the workload knows), `bits` (at least 0).
-    """
-    yes = pl.lit(value=True)
-    found = (
-        items.join(rows, on=KEY)
-        .join(facts, on="workload", how="left")
-        .join(expected.known, on=[*KEYS, "item"], how="left")
-        .join(
-            expected.by_image.with_columns(yes.alias("image_has")),
-            on=["image_repository", "feature", "item"],
-            how="left",
-        )
-        .join(expected.by_cohort.with_columns(yes.alias("cohort_has")), on=["cohort", "feature", "item"], how="left")
-        .join(expected.by_fleet, on=["feature", "item"], how="left")
-        .join(expected.rates, on=KEYS, how="left")
-        .join(expected.cohort_rates, on=["cohort", "feature"], how="left")
-        .join(expected.fleet_rates, on="feature", how="left")
-        .join(expected.at_birth, on="feature", how="left")
-    )
-    start = pl.col("window_start")
-    newborn = pl.col("windows").is_null() & (start < start.min().over("workload") + YOUNG)
-    level = (
-        pl.when(pl.col("times").is_not_null())
-        .then(0)
-        .when(pl.col("image_has") | pl.col("cohort_has"))
-        .then(1)
-        .when(pl.col("workloads").is_not_null())
-        .then(2)
-        .otherwise(3)
-    )
-    found = found.with_columns(
-        level.alias("level"),
-        pl.col("windows", "items").fill_null(0),
-        *(_nearest(f"p{s}").alias(f"p{s}") for s in LEVELS),
-        *(pl.when(newborn).then(f"birth_q{s}").otherwise(_nearest(f"q{s}")).alias(f"q{s}") for s in LEVELS),
-    )
-    maturity = pl.col("windows") / (pl.col("windows") + MATURE)
-    share = (pl.col("p1") + pl.col("as_rare") / pl.col("windows").clip(lower_bound=1)).clip(upper_bound=1.0)
-    one, two, three = (-pl.col(f"p{s}").log(2) for s in LEVELS)
-    one = maturity * one
-    two = pl.max_horizontal(one, (0.5 + 0.5 * maturity) * two)
-    bits = (
-        pl.when(pl.col("level") == 0)
-        .then(-KNOWN_SHARE * share.log(2))
-        .when(pl.col("level") == 1)
-        .then(one)
-        .when(pl.col("level") == LEVELS[1])
-        .then(two)
-        .otherwise(pl.max_horizontal(two, three))
-    )
-    met_again = pl.col("window_start").rank("dense").over(*KEYS, "item")
-    at_once = pl.len().over("row", "feature", "level").cast(pl.Float64)
-    together = pl.when(pl.col("level") == 1).then("q1").when(pl.col("level") == LEVELS[1]).then("q2").otherwise("q3")
-    few = at_once.clip(upper_bound=MOST_AT_ONCE)
-    burst = -(few - 1) * together.log(2) + (at_once / few).log(2)
-    of_kind = pl.when(bits > 0).then(rarity(found, expected.kinds)).otherwise(0.0)
-    bits = pl.when(pl.col("level") == 0).then(bits).otherwise(bits - met_again.log(2) + burst + of_kind)
-    found = found.with_columns(bits.clip(lower_bound=0).alias("bits"), key())
-    known_key = expected.keys.with_columns(yes.alias("has_key"))
-    found = found.join(known_key, on=["feature", "key"], how="left").with_columns(
-        pl.when(pl.col("feature").is_in(keyed()) & pl.col("has_key").is_null())
-        .then(0.0)
-        .otherwise("bits")
-        .alias("bits")
-    )
-    return found.select("row", "feature", "item", "level", "items", "bits").sort("row", "feature", "item")
-
-
-def _nearest(name: str) -> pl.Expr:
-    """Take what is known of the workload, else of its cohort, else of the fleet."""
-    return pl.coalesce(name, f"cohort_{name}", f"fleet_{name}", pl.lit(0.5))

@@ -47,6 +47,12 @@ class Windows:
             inside &= pl.col("window_start") < until
         return Windows(self.values.filter(inside), self.items.filter(inside), self.facts)
 
+    def of(self, workloads: pl.Series) -> "Windows":
+        """Keep the windows of some workloads, and what is said of them."""
+        asked = pl.DataFrame({"workload": workloads.unique()})
+        parts = (self.values, self.items, self.facts)
+        return Windows(*(part.join(asked, on="workload", how="semi", maintain_order="left") for part in parts))
+
 
 def only_met(items: pl.DataFrame) -> Windows:
     """Make windows in which these items were met and nothing was measured."""

@@ -18,6 +18,12 @@ def groups() -> tuple[str, ...]:
     return tuple(dict.fromkeys(spec.group for spec in specs().values()))
 
 
+@cache
+def group_of_feature() -> NDArray[np.intp]:
+    """Give the place of each feature's group in `groups`, shape (features,)."""
+    return np.array([groups().index(spec.group) for spec in specs().values()])
+
+
 def aggregate(bits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the forest's vector.
 
@@ -31,8 +37,7 @@ def aggregate(bits: NDArray[np.float64]) -> NDArray[np.float64]:
     Shape (n, 2): strongest evidence of any group, and strongest of any other group.
     """
     grouped = np.zeros((len(bits), len(groups())))
-    for column, spec in enumerate(specs().values()):
-        group = groups().index(spec.group)
+    for column, group in enumerate(group_of_feature()):
         np.maximum(grouped[:, group], bits[:, column], out=grouped[:, group])
     return np.ascontiguousarray(np.partition(grouped, (-2, -1), axis=1)[:, :-3:-1])
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.protocols import specs
-from models.aggregates import aggregate, groups
+from models.aggregates import aggregate, group_of_feature, groups
 from models.cohort_forests import CohortForests
 from models.scores import Attribution
 
@@ -43,8 +43,7 @@ def attribute(forests: CohortForests, believed: NDArray[np.float64], cohorts: ND
 
 def suppliers(believed: NDArray[np.float64]) -> NDArray[np.intp]:
     """Give the strongest feature of each group, shape (n, groups), the strongest group first."""
-    group = np.array([groups().index(spec.group) for spec in specs().values()])
-    members = [np.flatnonzero(group == number) for number in range(len(groups()))]
+    members = [np.flatnonzero(group_of_feature() == number) for number in range(len(groups()))]
     strongest = np.stack([own[np.argmax(believed[:, own], axis=1)] for own in members], axis=1)
     order = np.argsort(-np.take_along_axis(believed, strongest, axis=1), axis=1, kind="stable")
     return np.take_along_axis(strongest, order, axis=1)

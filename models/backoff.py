@@ -1,6 +1,5 @@
 """Whose history an expectation stood on: the workload's own, or the nearest ancestor's that had any."""
 
-from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -9,7 +8,7 @@ import polars as pl
 
 from features.evidence import Normal
 from features.magnitudes import MEAN_WEIGHT
-from features.novelty import MATURE
+from features.surprising_items import MATURE
 from models.scores import BaselineInfo, Level
 
 Pair = tuple[str, str]  # of a workload or ancestor, and a feature
@@ -34,23 +33,33 @@ class Backoff:
         Cohorts and features that have rates of new items.
     ancestors
         Levels from the nearest on, each with names and features that have statistics of magnitudes.
+    learnt
+        Windows of each workload.
+    images, projects
+        Image repositories and cohorts of which any workload is known.
     """
 
     windows: dict[Pair, float]
     active: dict[Pair, float]
     cohorts: AbstractSet[Pair]
     ancestors: dict[Level, AbstractSet[Pair]]
+    learnt: dict[str, int]
+    images: AbstractSet[str]
+    projects: AbstractSet[str]
 
     @classmethod
     def of(cls, normal: Normal) -> Self:
         """Index what is normal."""
-        rates, magnitudes = normal.novelty.rates, normal.magnitudes
+        rates, magnitudes, workloads = normal.novelty.rates, normal.magnitudes, normal.baseline.workloads
         columns: dict[Level, str] = {"image": "image_repository", "cohort": "cohort"}
         return cls(
             {(w, f): n for w, f, n in rates.select("workload", "feature", "windows").iter_rows()},
             {(w, f): n for w, f, n in magnitudes.workloads.select("workload", "feature", "active").iter_rows()},
             _pairs(normal.novelty.cohort_rates, "cohort"),
             {level: _pairs(magnitudes.ancestors[column], column) for level, column in columns.items()},
+            dict(workloads.select("workload", "windows").iter_rows()),
+            frozenset(workloads["image_repository"].drop_nulls()),
+            frozenset(workloads["cohort"]),
         )
 
     def of_items(self, feature: str, workload: str, cohort: str, _image: str | None) -> Standing:
@@ -69,21 +78,16 @@ class Backoff:
                 return Standing(level, 0.0)
         return Standing("fleet", 0.0)
 
+    def base(self, workload: str, cohort: str, image: str | None) -> BaselineInfo:
+        """Say which level knows a workload or its like."""
+        count = self.learnt.get(workload, 0)
+        level: Level = "workload" if count else "fleet"
+        if not count and image in self.images:
+            level = "image"
+        elif not count and cohort in self.projects:
+            level = "cohort"
+        return BaselineInfo(level=level, maturity=round(count / (count + MATURE), 3), windows=count)
+
 
 def _pairs(table: pl.DataFrame, name: str) -> frozenset[Pair]:
     return frozenset(table.select(name, "feature").iter_rows())
-
-
-def bases(keys: pl.DataFrame, learnt: pl.DataFrame) -> Iterator[BaselineInfo]:
-    """Say of each window of `keys`, given the workloads learnt, which level knows its workload or its like."""
-    images, cohorts = set(learnt["image_repository"].drop_nulls()), set(learnt["cohort"])
-    joined = keys.join(learnt.select("workload", "windows"), on="workload", how="left", maintain_order="left")
-    for row in joined.select("cohort", "image_repository", "windows").iter_rows():
-        cohort, image, windows = row
-        level: Level = "workload" if windows else "fleet"
-        if not windows and image in images:
-            level = "image"
-        elif not windows and cohort in cohorts:
-            level = "cohort"
-        count = windows or 0
-        yield BaselineInfo(level=level, maturity=round(count / (count + MATURE), 3), windows=count)

@@ -8,8 +8,8 @@ import polars as pl
 
 from features.evidence import Normal
 from features.magnitudes import QUANTILES
-from features.novelty import MATURE
 from features.protocols import specs
+from features.surprising_items import MATURE
 
 RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
 

@@ -22,7 +22,7 @@ from features.windows import WINDOW, Windows, merge_windows, only_met
 from models.aggregates import by_family
 from models.alert_rate import AlertRate
 from models.attribution import attribute
-from models.backoff import Backoff, bases
+from models.backoff import Backoff
 from models.calibration import TailCalibration
 from models.channels import CHANNELS, Channels
 from models.cohort_forests import CohortForests
@@ -31,7 +31,7 @@ from models.description import RFC_3339, describe, iso
 from models.explanation import undone
 from models.reasons import telling, telling_only, vouched_for
 from models.registry import Artefact
-from models.scores import SEVERITIES, Counterfactual, Reason, Score, Severity
+from models.scores import SEVERITIES, BaselineInfo, Counterfactual, Reason, Score, Severity
 from models.trust import Trust
 
 SERVED = ("workloads", "items")  # of a baseline's tables; the others are in its expectations
@@ -84,9 +84,10 @@ class Detector:
         evidence = weigh(parted.unexplained, self.normal)
         recent, source = self.channels.recent(evidence)
         asked = np.flatnonzero((evidence.keys["window_start"] >= first).to_numpy())
-        keys, believed = evidence.keys[asked], recent[asked]
+        keys, believed = evidence.keys if len(asked) == len(recent) else evidence.keys[asked], recent[asked]
         bits = self.channels.surprise(believed, keys["cohort"].to_numpy())
-        families = {name: column.round(2).tolist() for name, column in by_family(believed).items()}
+        families = by_family(believed)
+        told = np.column_stack(list(families.values())).round(2).tolist()
         reasons = telling(evidence, believed, source[asked], asked, self._backoff)
         vouched = vouched_for(parted, self.normal, self.channels.trust, self._backoff)
         severities = [self.channels.severity(surprise) for surprise in bits.tolist()]
@@ -102,25 +103,30 @@ class Detector:
         start = pl.col("window_start")
         named = keys.select(
             "workload",
+            "cohort",
+            "image_repository",
             start.dt.strftime(RFC_3339),
             (start + WINDOW).dt.strftime(RFC_3339).alias("end"),
             start.alias("moment"),
         )
+        bases: dict[str, BaselineInfo] = {}
         scores = []
-        for row, (key, info) in enumerate(zip(named.iter_rows(), bases(keys, self.workloads()), strict=True)):
+        for row, (workload, cohort, image, begins, ends, moment) in enumerate(named.iter_rows()):
             surprise = float(bits[row])
+            if workload not in bases:
+                bases[workload] = self._backoff.base(workload, cohort, image)
             scores.append(
                 Score(
-                    workload=key[0],
-                    window_start=key[1],
-                    window_end=key[2],
+                    workload=workload,
+                    window_start=begins,
+                    window_end=ends,
                     score=surprise / (surprise + 10),
                     bits=surprise,
                     p_value=2.0**-surprise,
                     severity=severities[row],
-                    evidence={family: column[row] for family, column in families.items()},
-                    reasons=reasons.get(row, []) + vouched.get((key[0], key[3]), []),
-                    baseline=info,
+                    evidence=dict(zip(families, told[row], strict=True)),
+                    reasons=reasons.get(row, []) + vouched.get((workload, moment), []),
+                    baseline=bases[workload],
                     model=self.version,
                     attribution=attributions.get(row),
                     counterfactual=counterfactuals.get(row),
@@ -130,9 +136,12 @@ class Detector:
 
     def _with_waiting(self, windows: Windows) -> Windows:
         """Put what waits in quarantine before windows that follow the baseline: what stays is less new each time."""
-        if self.waiting is None or (windows.values["window_start"] < self.normal.baseline.until).any():
+        if self.waiting is None or self.waiting.values.is_empty():
             return windows
-        return merge_windows([self.waiting, windows])
+        if (windows.values["window_start"] < self.normal.baseline.until).any():
+            return windows
+        own = self.waiting.of(windows.values["workload"])  # what waits of others is nothing to these
+        return windows if own.values.is_empty() else merge_windows([own, windows])
 
     def _counterfactuals(
         self,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from features.evidence import Evidence, Normal, weigh
 from features.expectations import Parted, without
+from features.keyed_tables import Column, Index
 from features.protocols import specs
 from features.windows import KEY, Windows
 from models.backoff import Backoff
@@ -65,26 +66,24 @@ def _explained(
 ) -> dict[tuple[int, int], Reason]:
     """Explain evidence by its row and column, each once: it is told in every window of the hour that follows."""
     names = list(specs())
-    places = pl.DataFrame(
-        {
-            "row": origin.astype(np.uint32),
-            "column": column,
-            "feature": [names[place] for place in column],
-            "believed": believed,
-        },
-        schema_overrides={"feature": pl.String},
-    ).unique(["row", "column"])
-    keys = evidence.keys.select("workload", "cohort", "image_repository").rows()
-    return {
-        (told["row"], told["column"]): explain(
-            specs()[told["feature"]], told, stand(told["feature"], *keys[told["row"]])
-        )
-        for table, explain, stand in (
-            (evidence.values, magnitude_reason, backoff.of_magnitude),
-            (evidence.items, item_reason, backoff.of_items),
-        )
-        for told in places.join(table, on=["row", "feature"]).iter_rows(named=True)
-    }
+    _, first = np.unique(origin * len(names) + column, return_index=True)
+    origin, column, believed = origin[first], column[first], believed[first]
+    key = Column.of_numbers(origin), Column.of_numbers(column)
+    named = (evidence.keys[name].to_list() for name in ("workload", "cohort", "image_repository"))
+    keys = list(zip(*named, strict=True))
+    found: dict[tuple[int, int], Reason] = {}
+    for table, explain, stand in (
+        (evidence.values, magnitude_reason, backoff.of_magnitude),
+        (evidence.items, item_reason, backoff.of_items),
+    ):
+        rows = Index([Column.of_numbers(table[name].to_numpy()) for name in ("row", "column")]).find(*key)
+        there = np.flatnonzero(rows >= 0)
+        each = [table[name].to_numpy()[rows[there]].tolist() for name in table.columns]
+        for place, *cells in zip(there.tolist(), *each, strict=True):
+            told = dict(zip(table.columns, cells, strict=True))
+            told["believed"], feature = float(believed[place]), names[told["column"]]
+            found[told["row"], told["column"]] = explain(specs()[feature], told, stand(feature, *keys[told["row"]]))
+    return found
 
 
 def telling_only(windows: Windows, parted: Parted, normal: Normal, trust: Trust) -> Parted:

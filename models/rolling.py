@@ -4,15 +4,18 @@ A container is created in one window, looks around in the next and calls home in
 in the fleet every day; all three within an hour hardly ever.
 """
 
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from features.keyed_tables import Column
 from features.windows import WINDOW
 
 SPAN = 6  # windows, the present one included
 
-_STEP = int(WINDOW.total_seconds())
+_STEP = WINDOW // timedelta.resolution
 
 
 def rolling_max(
@@ -34,8 +37,8 @@ def rolling_max(
     The largest, shape (n, columns), nowhere below `evidence`, and the row that each is from: the latest of equals.
     O(n log n + n x columns x span).
     """
-    workload = keys["workload"].rank("dense").to_numpy()
-    number = keys["window_start"].dt.epoch("s").to_numpy() // _STEP
+    workload = Column.of(keys["workload"]).places
+    number = keys["window_start"].cast(pl.Int64).to_numpy() // _STEP
     order = np.lexsort((number, workload))
     workload, number, ordered = workload[order], number[order], evidence[order]
     largest, source = ordered.copy(), np.broadcast_to(order[:, None], ordered.shape).copy()

@@ -85,6 +85,7 @@ def _finish(response: Response) -> Response:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers["Server-Timing"] = f"total;dur={seconds * 1000:.2f}"  # https://www.w3.org/TR/server-timing/
     if route not in _QUIET:
         _log.info(
             "request",

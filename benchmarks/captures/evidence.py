@@ -16,12 +16,12 @@ import polars as pl
 
 from benchmarks.captures.place import Edge
 from benchmarks.captures.zeek import EDGE, edges
-from features import novelty
 from features.addresses import is_group, is_internal
 from features.beacons import strength
-from features.evidence import Normal, columns, weigh, weights
+from features.evidence import Normal, columns, met_in, subjects, weights
 from features.extractors.network import BEACON, INTERNAL_BEACON
 from features.protocols import specs
+from features.surprising_items import surprise
 from features.windows import KEY, Windows
 from models.trust import Trust
 
@@ -74,10 +74,12 @@ def unusual_bits(windows: Windows, flows: pl.DataFrame, normal: Normal, trust: T
 
 def _spoken(windows: Windows, normal: Normal, trust: Trust) -> pl.DataFrame:
     """List all items that name a destination, believed."""
-    keys = weigh(windows, normal).keys
-    rows = keys.select(KEY).with_row_index("row")
-    facts = keys.select("workload", "cohort", "image_repository").unique()
-    found = novelty.surprise(windows.items, rows, facts, normal.novelty).filter(pl.col("feature").is_in(list(NAMED_BY)))
+    rows = windows.values.select(KEY).with_row_index("row")
+    who = subjects(windows, normal)
+    met = met_in(windows, who.workload)
+    bits = surprise(met, who[met.row], normal.novelty).bits
+    told = {"row": met.row.astype(np.uint32), "feature": met.feature.texts(), "item": met.item.texts(), "bits": bits}
+    found = pl.DataFrame(told).filter(pl.col("feature").is_in(list(NAMED_BY)))
     name = pl.col("item")
     for feature, pattern in _NAME_WITHIN.items():
         name = pl.when(pl.col("feature") == feature).then(pl.col("item").str.extract(pattern)).otherwise(name)

@@ -1,23 +1,26 @@
 """Windows that a client computed itself, turned into the frames that the detector reads."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from features.events import TIME
 from features.expectations import Expectation
 from features.protocols import FeatureSpec, specs
-from features.windows import FACTS_SCHEMA, VALUES_SCHEMA, WINDOW, Windows
+from features.windows import FACTS_SCHEMA, WINDOW, Windows
 from models.detector import Detector
 from models.scores import Score
 from service.api.problems import problem
-from service.api.schemas import Feature, Window
+from service.api.schemas import Window
 from service.api.schemas.problems import Problem
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
-_MET_SCHEMA = {"row": pl.UInt32(), "feature": pl.String(), "item": pl.String(), "count": pl.Int64()}
 _Key = tuple[str, datetime]
 
 
@@ -53,37 +56,51 @@ def to_frames(windows: list[tuple[_Key, Window]]) -> Windows:
     windows
         In order of workload and start.
     """
-    given = [window.features for _, window in windows]
-    keys = pl.DataFrame(
-        {"workload": [key[0] for key, _ in windows], "window_start": [key[1] for key, _ in windows]}, VALUES_SCHEMA
-    )
-    values = keys.with_columns(
-        pl.Series(spec.name, [features.get(spec.name) for features in given], dtype=pl.Float64)
-        for spec in specs().values()
-        if spec.kind != "items"
-    )
-    repositories = {window.workload: window.image_repository for _, window in windows if window.image_repository}
-    facts = {"workload": list(repositories), "image_repository": list(repositories.values())}
-    return Windows(values, _items(keys, given), pl.DataFrame(facts, FACTS_SCHEMA).sort("workload"))
-
-
-def _items(keys: pl.DataFrame, given: list[dict[str, Feature]]) -> pl.DataFrame:
-    rows: list[int] = []
-    names: list[str] = []
-    items: list[str] = []
-    counts: list[int] = []
-    for row, features in enumerate(given):
-        for name, feature in features.items():
+    measured = {spec.name: place for place, spec in enumerate(s for s in specs().values() if s.kind != "items")}
+    columns, rows, amounts = [], [], []
+    met: list[tuple[int, str, Mapping[str, int]]] = []
+    for row, (_, window) in enumerate(windows):
+        for name, feature in window.features.items():
             if isinstance(feature, (int, float)):
-                continue
-            counted = feature if isinstance(feature, dict) else Counter(feature)
-            rows += [row] * len(counted)
-            names += [name] * len(counted)
-            items += counted.keys()
-            counts += counted.values()
-    met = pl.DataFrame({"row": rows, "feature": names, "item": items, "count": counts}, _MET_SCHEMA)
-    met = met.sort("row", "feature", "item")
-    return pl.concat([keys[met["row"]], met.drop("row")], how="horizontal")
+                columns.append(measured[name])
+                rows.append(row)
+                amounts.append(feature)
+            else:
+                met.append((row, name, feature if isinstance(feature, dict) else Counter(feature)))
+    table = np.full((len(measured), len(windows)), np.nan)
+    table[columns, rows] = amounts
+    values = pl.DataFrame({name: table[place] for name, place in measured.items()}, nan_to_null=True)
+    workloads = [key[0] for key, _ in windows]
+    starts = np.array([(key[1] - _EPOCH) // timedelta.resolution for key, _ in windows], np.int64)
+    return Windows(_keys(workloads, starts).hstack(values), _items(met, workloads, starts), _facts(windows))
+
+
+def _keys(workloads: list[str], starts: NDArray[np.int64]) -> pl.DataFrame:
+    return pl.DataFrame([pl.Series("workload", workloads, pl.String), pl.Series("window_start", starts).cast(TIME)])
+
+
+def _items(
+    met: list[tuple[int, str, Mapping[str, int]]], workloads: list[str], starts: NDArray[np.int64]
+) -> pl.DataFrame:
+    rows = [row for row, _, counted in met for _ in counted]
+    names = [name for _, name, counted in met for _ in counted]
+    items = list(chain.from_iterable(counted for _, _, counted in met))
+    counts = list(chain.from_iterable(counted.values() for _, _, counted in met))
+    return _keys([workloads[row] for row in rows], starts[np.array(rows, np.intp)]).hstack(
+        [
+            pl.Series("feature", names, pl.String),
+            pl.Series("item", items, pl.String),
+            pl.Series("count", counts, pl.Int64),
+        ]
+    )
+
+
+def _facts(windows: list[tuple[_Key, Window]]) -> pl.DataFrame:
+    repositories = {window.workload: window.image_repository for _, window in windows if window.image_repository}
+    workloads = sorted(repositories)
+    return pl.DataFrame(
+        {"workload": workloads, "image_repository": [repositories[name] for name in workloads]}, FACTS_SCHEMA
+    )
 
 
 def _complaint(window: Window, key: _Key, seen: dict[_Key, tuple[int, Window]]) -> str | None:

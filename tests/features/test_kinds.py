@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from features.keyed_tables import Column, KeyedTable
 from features.kinds import kind, rarities, rarity
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
@@ -43,14 +44,18 @@ def test_the_kind_is_the_declared_part_of_an_item(feature: str, item: str, expec
 
 def test_a_kind_met_every_week_adds_little_and_one_never_met_adds_much(learnt: pl.DataFrame) -> None:
     """Another memory limit adds nothing, a kind met once some bits, and a kind never met the most."""
+    asked = _items(
+        ("config.new_setting", "Memory=5"),
+        ("config.new_setting", "User=0"),
+        ("config.new_setting", "PidsLimit=-1"),
+        ("network.new_destination", "a.example"),
+    )
+
     memory, user, limit, destination = rarity(
-        _items(
-            ("config.new_setting", "Memory=5"),
-            ("config.new_setting", "User=0"),
-            ("config.new_setting", "PidsLimit=-1"),
-            ("network.new_destination", "a.example"),
-        ),
-        learnt,
+        Column.of(asked["feature"]),
+        Column.of(asked["item"]),
+        KeyedTable(learnt, "feature", "kind"),
+        KeyedTable(learnt, "feature"),
     )
 
     assert memory == destination == 0
