@@ -15,7 +15,7 @@ COMMANDS = {
     "incidents": "List alerts: runs of strange windows.",
     "verdict": "Say of an incident what it was; without arguments, list what was said.",
     "explain": "Say why a window is strange.",
-    "coverage": "Tell which source tells of what, and which has fallen silent.",
+    "coverage": "Tell which source tells of which host, and since when it is silent.",
     "outputs": "List and test outputs, deliver what is due, and see what did not arrive.",
     "serve": "Serve the API and the dashboard.",
     "keys": "Create, revoke and list API keys.",

@@ -20,7 +20,7 @@ from service.storage import MAX_LIMIT
 @output_format()
 @click.pass_obj
 def command(invocation: Invocation, *, workloads: bool, shape: str) -> None:
-    """Tell which source tells of which host, since when it is silent, and how much has no known workload.
+    """Tell which source tells of which host, and since when it is silent.
 
     Silent is what was not heard for an hour, up to the latest event of all. Only files of the lake that were not
     counted yet are read.
