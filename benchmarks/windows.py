@@ -3,15 +3,20 @@
 Prints CPU time, events a second of one core, the peak memory of the process that plans and of the largest worker, and
 the CPU beside a peer measured in the same run: polars reading every column of the same lake and nothing else. The
 bars: a worker stays below 256 MB whatever the size of the day, and the CPU below four times the peer's.
+
+Then the first fleet is extracted by one worker and by more: wall time, and whether the windows are the same bytes.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +32,7 @@ def used(whose: int) -> tuple[float, float]:
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def extract(home: Path) -> dict[str, float]:
+def extract(home: Path, jobs: int) -> dict[str, float]:
     """Make the windows of a home's lake in processes; give the CPU of all and the memory of the largest."""
     from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415 -- in the process that is measured
 
@@ -35,12 +40,14 @@ def extract(home: Path) -> dict[str, float]:
     from service.settings import Settings  # noqa: PLC0415
     from service.wiring import open_home  # noqa: PLC0415
 
-    opened = open_home(Settings.load(home, {}))
+    opened = open_home(Settings.load(home, {"WHARFINGER_JOBS": str(jobs)}))
+    began = time.perf_counter()
     store = extract_windows(opened)
+    wall = time.perf_counter() - began
     tasks = sum((store.manifest(day) or {})["buckets"] for day in store.days())
     get_reusable_executor().shutdown(wait=True)
     (own, planner), (others, worker) = used(resource.RUSAGE_SELF), used(resource.RUSAGE_CHILDREN)
-    return {"cpu": own + others, "planner": planner, "worker": worker, "tasks": tasks}
+    return {"cpu": own + others, "planner": planner, "worker": worker, "tasks": tasks, "wall": wall}
 
 
 def scan(home: Path) -> dict[str, float]:
@@ -51,12 +58,36 @@ def scan(home: Path) -> dict[str, float]:
     return {"cpu": used(resource.RUSAGE_SELF)[0] - before, "rows": rows}
 
 
-def fresh(step: str, home: Path) -> dict[str, float]:
+def fresh(step: str, home: Path, jobs: int) -> dict[str, float]:
     """Measure a step in a process of its own."""
     environment = os.environ | {"POLARS_MAX_THREADS": "1"}
-    command = [sys.executable, __file__, "--step", step, "--home", str(home)]
+    command = [sys.executable, __file__, "--step", step, "--home", str(home), "--jobs", str(jobs)]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return dict(json.loads(done.stdout))
+
+
+def digest(home: Path) -> str:
+    """Give a hash of all windows of a home, file by file."""
+    found, root = hashlib.sha256(), home / "windows"
+    for path in sorted(root.glob("date=*/**/*.parquet")):
+        found.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def scaling(home: Path, counts: list[int]) -> Table:
+    """Extract the windows of a home by so many workers each; give wall times beside the first, and the bytes."""
+    table = Table(title="workers")
+    for column in ("workers", "wall s", "CPU s", "times faster", "bytes"):
+        table.add_column(column, justify="right")
+    first: tuple[float, str] | None = None
+    for jobs in counts:
+        shutil.rmtree(home / "windows", ignore_errors=True)
+        found, made = fresh("extract", home, jobs), digest(home)
+        first = first or (found["wall"], made)
+        same = "the same" if made == first[1] else "OTHERS"
+        faster = first[0] / found["wall"]
+        table.add_row(str(jobs), f"{found['wall']:.1f}", f"{found['cpu']:.1f}", f"{faster:.2f}", same)
+    return table
 
 
 def main() -> None:
@@ -64,16 +95,17 @@ def main() -> None:
     parser.add_argument("--events", type=int, nargs="*", default=[200_000, 1_000_000])
     parser.add_argument("--workloads", type=int, default=1000)
     parser.add_argument("--days", type=int, default=2)
+    parser.add_argument("--jobs", type=int, nargs="*", default=[1, 2], help="how many workers to compare")
     parser.add_argument("--home", type=Path, help="measure the lake of this home and make none")
     parser.add_argument("--step", choices=("extract", "scan"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.step:
-        print(json.dumps({"extract": extract, "scan": scan}[given.step](given.home)))
+        print(json.dumps(extract(given.home, given.jobs[0]) if given.step == "extract" else scan(given.home)))
         return
     table = Table(title=f"windows of a fleet: {given.workloads} workloads, {given.days} days")
     for column in ("events", "tasks", "CPU s", "events/s", "peer, CPU s", "times", "planner MB", "worker MB"):
         table.add_column(column, justify="right")
-    met = True
+    met, workers = True, None
     for events in given.events:
         with tempfile.TemporaryDirectory() as folder:
             home = given.home or Path(folder)
@@ -81,7 +113,9 @@ def main() -> None:
                 size = ["--events", str(events), "--workloads", str(given.workloads), "--days", str(given.days)]
                 fleet = [sys.executable, str(Path(__file__).with_name("fleet.py")), str(home / "lake"), *size]
                 subprocess.run(fleet, check=True, stdout=subprocess.DEVNULL)
-            floor, found = fresh("scan", home), fresh("extract", home)
+            floor, found = fresh("scan", home, 0), fresh("extract", home, 0)
+            if workers is None and given.jobs:
+                workers = scaling(home, given.jobs)
         times = found["cpu"] / floor["cpu"]
         met &= found["worker"] <= BAR_MB and times <= BAR_TIMES
         speed = floor["rows"] / found["cpu"]
@@ -98,6 +132,8 @@ def main() -> None:
         table.add_row(*(f"{number:,.1f}" if number < 1000 else f"{number:,.0f}" for number in shown))
     console = Console(width=120)
     console.print(table)
+    if workers is not None:
+        console.print(workers)
     console.print(f"bars, {BAR_MB} MB a worker and {BAR_TIMES:g} times the peer: {'met' if met else 'NOT met'}")
 
 
