@@ -21,7 +21,16 @@ from service.outputs.notices import product_version
 
 NAME = "wharfinger"
 PLATFORM = "wharfinger_isolation_forest"
-
+_NAMED = {"model": NAME, "version": "2026-09-14T02:00:00Z-3f9c"}
+_ASKED = {
+    "id": "42",
+    "inputs": [
+        {"name": "workload", "shape": [1], "datatype": "BYTES", "data": ["docker:shop/api"]},
+        {"name": "window_start", "shape": [1], "datatype": "BYTES", "data": ["2026-09-14T09:20:00Z"]},
+        {"name": "network.connections", "shape": [1], "datatype": "FP64", "data": [60]},
+    ],
+    "outputs": [{"name": "bits"}, {"name": "severity"}],
+}
 
 resource = Resource("inference", error=InferenceError, below="/v2")
 
@@ -45,7 +54,9 @@ def get_server_readiness() -> Live:
     return Live(live=True)
 
 
-@resource.operation("GET", "/v2/models/<model>/ready", scope=None, answer=ModelReady, problems=(503,))
+@resource.operation(
+    "GET", "/v2/models/<model>/ready", scope="score", answer=ModelReady, problems=(503,), examples=_NAMED
+)
 def get_model_readiness(model: str) -> ModelReady:
     """Say whether the model can answer."""
     _find(model)
@@ -53,7 +64,12 @@ def get_model_readiness(model: str) -> ModelReady:
 
 
 @resource.operation(
-    "GET", "/v2/models/<model>/versions/<version>/ready", scope=None, answer=ModelReady, problems=(503,)
+    "GET",
+    "/v2/models/<model>/versions/<version>/ready",
+    scope="score",
+    answer=ModelReady,
+    problems=(503,),
+    examples=_NAMED,
 )
 def get_version_readiness(model: str, version: str) -> ModelReady:
     """Say whether a version of the model can answer: the champion can."""
@@ -61,14 +77,19 @@ def get_version_readiness(model: str, version: str) -> ModelReady:
     return ModelReady(name=model, ready=True)
 
 
-@resource.operation("GET", "/v2/models/<model>", scope="score", answer=ModelMetadata, problems=(503,))
+@resource.operation("GET", "/v2/models/<model>", scope="score", answer=ModelMetadata, problems=(503,), examples=_NAMED)
 def get_model_metadata(model: str) -> ModelMetadata:
     """Tell which tensors the model takes and gives."""
     return _metadata(_find(model))
 
 
 @resource.operation(
-    "GET", "/v2/models/<model>/versions/<version>", scope="score", answer=ModelMetadata, problems=(503,)
+    "GET",
+    "/v2/models/<model>/versions/<version>",
+    scope="score",
+    answer=ModelMetadata,
+    problems=(503,),
+    examples=_NAMED,
 )
 def get_version_metadata(model: str, version: str) -> ModelMetadata:
     """Tell which tensors a version of the model takes and gives."""
@@ -83,6 +104,7 @@ def get_version_metadata(model: str, version: str) -> ModelMetadata:
     body=InferenceRequest,
     largest=None,
     problems=(413, 415, 422, 503),
+    examples=_NAMED | {"body": _ASKED},
 )
 def infer(model: str) -> InferenceResponse:
     """Score windows given as tensors, one element to a window; nothing is stored."""
@@ -97,6 +119,7 @@ def infer(model: str) -> InferenceResponse:
     body=InferenceRequest,
     largest=None,
     problems=(413, 415, 422, 503),
+    examples=_NAMED | {"body": _ASKED},
 )
 def infer_with_version(model: str, version: str) -> InferenceResponse:
     """Score windows with a version of the model, which must be the champion."""

@@ -92,6 +92,10 @@ def test_every_answer_about_a_thing_is_tagged() -> None:
         "get_health",
         "get_readiness",
         "get_metrics",
+        "get_server_liveness",
+        "get_server_readiness",
+        "ping",
+        "get_version",
     }
     for path in build()["paths"].values():
         for one in path.values():
@@ -134,7 +138,7 @@ def test_a_deprecated_operation_says_so(ageing: Resource) -> None:
     """Every answer of it, errors and 304 included, says since when, until when and where to read; no other does."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 2**20
-    problems.register(app)
+    problems.register(app, {})
     app.register_blueprint(ageing.blueprint)
     client: FlaskClient = app.test_client()
     first = client.get("/v1/old/a")
