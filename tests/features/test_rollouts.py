@@ -82,7 +82,7 @@ def test_a_setting_that_all_replicas_took_is_visible_and_weighs_little(tmp_path:
     alone = judged(extracted(tmp_path / "one", remade(1, "StopSignal=SIGINT")))
 
     rolled_out, new_setting = columns()["config.rolled_out"], columns()["config.new_setting"]
-    assert "config.rolled_out" in everywhere.items["feature"]
+    assert rolled_out in everywhere.items["column"]
     assert 0 < everywhere.bits[0, rolled_out] < alone.bits[0, new_setting] / 2
     assert everywhere.bits[0, new_setting] == 0
 
