@@ -15,6 +15,7 @@ import polars as pl
 from features.events import TIME
 from features.identity import cohort
 from features.protocols import specs
+from features.sums import summed
 from features.windows import KEY, WINDOW, Windows
 
 HALF_LIFE = timedelta(days=14)
@@ -180,8 +181,9 @@ def _merge_workloads(tables: pl.DataFrame) -> pl.DataFrame:
             latest,
             pl.col("first_seen").min(),
             pl.col("last_seen").max(),
-            pl.col("windows", "weight").sum(),
+            pl.col("windows", "weight"),
         )
+        .with_columns(pl.col("windows", "weight").list.sum())
         .select(WORKLOADS_SCHEMA.keys())
     )
 
@@ -189,17 +191,17 @@ def _merge_workloads(tables: pl.DataFrame) -> pl.DataFrame:
 def _summed(tables: pl.DataFrame, schema: dict[str, pl.DataType], keys: list[str]) -> pl.DataFrame:
     """Add rows of the same keys up, in an order that does not depend on who came first."""
     sums = [name for name in schema if name not in keys]
-    return tables.sort(*keys, *sums).group_by(keys, maintain_order=True).agg(pl.col(sums).sum()).select(schema.keys())
+    return summed(tables.sort(*keys, *sums), keys, sums).select(schema.keys())
 
 
 def _merge_items(tables: pl.DataFrame) -> pl.DataFrame:
     keys = ["workload", "feature", "item"]
-    return (
+    found = (
         tables.sort(*keys, "weight")
         .group_by(keys, maintain_order=True)
-        .agg(pl.col("windows", "weight").sum(), pl.col("first_seen").min(), pl.col("last_seen").max())
-        .select(ITEMS_SCHEMA.keys())
+        .agg(pl.col("windows", "weight"), pl.col("first_seen").min(), pl.col("last_seen").max())
     )
+    return found.with_columns(pl.col("windows", "weight").list.sum()).select(ITEMS_SCHEMA.keys())
 
 
 def _latest(tables: pl.DataFrame) -> pl.DataFrame:
@@ -221,8 +223,9 @@ def learn(windows: Windows, since: datetime, until: datetime) -> Baseline:
             pl.col("window_start").min().alias("first_seen"),
             (pl.col("window_start").max() + WINDOW).alias("last_seen"),
             pl.len().cast(pl.Int64).alias("windows"),
-            weight.sum().alias("weight"),
+            weight.alias("weight"),
         )
+        .with_columns(pl.col("weight").list.sum())
         .join(cohorts, on="workload")
         .join(windows.facts, on="workload", how="left")
     )
@@ -269,7 +272,7 @@ def _sums(values: pl.DataFrame, weight: pl.Expr) -> tuple[pl.DataFrame, pl.DataF
             (value.log1p() ** 2 * pl.col("weight")).alias("log_squares"),
         )
         for found, schema, key in ((sums, VALUES_SCHEMA, "cell"), (sketches, QUANTILES_SCHEMA, "bin")):
-            part = active.group_by("workload", "feature", key, maintain_order=True)
-            added = part.agg(pl.col([column for column in schema if column not in {"workload", "feature", key}]).sum())
+            keys = ["workload", "feature", key]
+            added = summed(active, keys, [column for column in schema if column not in keys])
             found.append(added.select(schema.keys()))
     return pl.concat(sums).sort("workload", "feature", "cell"), pl.concat(sketches).sort("workload", "feature", "bin")

@@ -17,6 +17,7 @@ import polars as pl
 from features.baselines import BINS, HALF_LIFE, HOURS_OF_WEEK, Baseline, cell, hour_of_day
 from features.events import TIME
 from features.keyed_tables import Column, KeyedTable
+from features.sums import summed
 from features.windows import WINDOW
 
 RATE_WEIGHT = 6.0  # windows that the next level's rate of activity counts for
@@ -107,8 +108,8 @@ def _exposure(baseline: Baseline, births: pl.Series) -> pl.DataFrame:
         pl.DataFrame({"window_start": starts.cast(TIME)})
         .sort("window_start", descending=True)
         .group_by(pl.col("window_start").dt.truncate("1h").alias("begun"), cell().alias("hour"), maintain_order=True)
-        .agg(weight.sum().alias("exposed"))
-        .with_columns(pl.col("exposed").cum_sum().over("hour"))
+        .agg(weight.alias("exposed"))
+        .with_columns(pl.col("exposed").list.sum().cum_sum().over("hour"))
     )
     hours = pl.DataFrame({"hour": range(HOURS_OF_WEEK)}, {"hour": pl.Int32()})
     each = births.unique().sort().alias("born").to_frame().join(hours, how="cross")
@@ -124,18 +125,18 @@ def _spread(squares: pl.Expr, count: pl.Expr) -> pl.Expr:
 
 def _ancestor(level: str, cells: pl.DataFrame, lived: pl.DataFrame) -> pl.DataFrame:
     """Pool the workloads of one ancestor: mean, spread within and between workloads, and rate of activity."""
-    exposed = lived.sort("workload").group_by(level, maintain_order=True).agg(pl.col("exposed").sum())
-    each = cells.group_by(level, *KEYS).agg(pl.col("active", "log_total", "residual").sum())
+    exposed = summed(lived.sort("workload"), [level], ["exposed"])
+    each = summed(cells, [level, *KEYS], ["active", "log_total", "residual"])
     each = each.with_columns((pl.col("log_total") / pl.col("active")).alias("own"))
     pooled = (
         each.sort(level, *KEYS)
         .group_by(level, "feature", maintain_order=True)
         .agg(
-            pl.col("active").sum(),
+            pl.col("active", "residual"),
             pl.col("own").mean().alias("mean"),
             pl.col("own").std().fill_null(1.0).clip(lower_bound=0.5).alias("between"),
-            pl.col("residual").sum(),
         )
+        .with_columns(pl.col("active", "residual").list.sum())
     )
     return (
         pooled.filter((pl.col("active") >= ENOUGH) | (level == "fleet"))
@@ -167,12 +168,9 @@ def expect(baseline: Baseline) -> Magnitudes:
     """Turn a baseline's sums into expectations."""
     births = _births(baseline)
     weekly = _exposure(baseline, births["born"])
-    daily = (
-        weekly.group_by("born", hour_of_day(pl.col("hour")).alias("cell"), maintain_order=True)
-        .agg(pl.col("exposed").sum())
-        .sort("born", "cell")
-    )
-    whole = daily.group_by("born", maintain_order=True).agg(pl.col("exposed").sum())
+    hourly = weekly.with_columns(hour_of_day(pl.col("hour")).alias("cell"))
+    daily = summed(hourly, ["born", "cell"], ["exposed"]).sort("born", "cell")
+    whole = summed(daily, ["born"], ["exposed"])
     lived = births.join(whole, on="born", how="left").with_columns(
         pl.col("exposed").fill_null(0.0), pl.lit("fleet").alias("fleet")
     )
@@ -184,15 +182,10 @@ def expect(baseline: Baseline) -> Magnitudes:
     )
     residual = pl.col("log_squares") - pl.col("log_total") ** 2 / pl.col("active")
     facts = ["born", *ANCESTORS]
-    cells = (
-        hours.sort(*KEYS, "hour")
-        .group_by(*KEYS, "cell", *facts, maintain_order=True)
-        .agg(pl.col("active", "log_total", "log_squares").sum())
-        .with_columns(residual.alias("residual"))
-        .sort(*KEYS, "cell")
-    )
+    cells = summed(hours.sort(*KEYS, "hour"), [*KEYS, "cell", *facts], ["active", "log_total", "log_squares"])
+    cells = cells.with_columns(residual.alias("residual")).sort(*KEYS, "cell")
     ancestors = {level: _ancestor(level, cells, lived) for level in ANCESTORS}
-    own = cells.group_by(*KEYS, *facts, maintain_order=True).agg(pl.col("active", "log_total", "residual").sum())
+    own = summed(cells, [*KEYS, *facts], ["active", "log_total", "residual"])
     own = _inherit(own.join(whole, on="born").drop("fleet"), ancestors)
     count, weight = pl.col("active"), MEAN_WEIGHT / (pl.col("active") + MEAN_WEIGHT)
     within = (pl.col("residual").clip(lower_bound=0) + SPREAD_WEIGHT * pl.col("prior_spread") ** 2) / (

@@ -27,6 +27,7 @@ from features.novelty_rates import (
     novel,
     shrunk,
 )
+from features.sums import summed
 
 NEW_TO = {0: "known", 1: "new to this workload", 2: "new to its project", 3: "new to the whole fleet"}
 
@@ -92,15 +93,14 @@ def expect(baseline: Baseline) -> Novelty:
     )
     sums = [*(f"novel{s}" for s in LEVELS), *(f"items{s}" for s in LEVELS), "later"]
     fleet = (
-        met.group_by("feature", maintain_order=True)  # sums of floats: in the same order each time
-        .agg(pl.col(sums).sum())
+        summed(met, ["feature"], sums)
         .sort("feature")
         .with_columns(
             *(((pl.col(f"novel{s}") + 0.5) / (pl.col("later") + 1)).clip(upper_bound=1).alias(f"p{s}") for s in LEVELS),
             *(company(s, pl.lit(0.5)).alias(f"q{s}") for s in LEVELS),
         )
     )
-    members = met.group_by("cohort", "feature", maintain_order=True).agg(pl.col(sums).sum())
+    members = summed(met, ["cohort", "feature"], sums)
     cohorts = shrunk(members.sort("cohort", "feature"), fleet, ["feature"])
     rates = shrunk(met, cohorts, ["cohort", "feature"])
     counts = items.group_by(KEYS).agg(pl.len().alias("items"))

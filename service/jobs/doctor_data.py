@@ -12,6 +12,8 @@ from service.migrations import HEAD
 RECENT = timedelta(days=7)
 WAITS_LONG = timedelta(minutes=5)
 SHOWN = 5
+_DAMAGED = ("malformed", "not a database")  # what SQLite says where it cannot even open the file
+_RESTORE = "restore a backup (wharfinger database restore)"
 
 
 def lake(site: Site) -> Iterator[Found]:
@@ -64,7 +66,10 @@ def database(site: Site) -> Iterator[Found]:
     try:
         revision = found.revision()
     except DatabaseError as error:
-        yield fail(str(error), "start the database, or correct database_url")
+        if any(sign in str(error) for sign in _DAMAGED):
+            yield fail(f"{found.name} is damaged: {error}", _RESTORE)
+        else:
+            yield fail(str(error), "start the database, or correct database_url")
         return
     if revision != HEAD:
         yield fail(
@@ -74,7 +79,7 @@ def database(site: Site) -> Iterator[Found]:
     if fault := store_fault(site.home):
         yield fail(f"{found.name} {fault}", "free space, or let this user write there")
     elif damage := found.damage():
-        yield fail(f"{found.name} is damaged: {damage}", "restore a backup (wharfinger database restore)")
+        yield fail(f"{found.name} is damaged: {damage}", _RESTORE)
     else:
         yield ok(f"{found.name}: schema {HEAD}, {found.size() / 1e6:,.1f} MB, writable and whole")
 
