@@ -1,6 +1,7 @@
 """Web workers whom slow clients do not keep from answering others."""
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -43,7 +44,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             del self._deadlines[conn]
 
     def handle_request(self, req: Any, conn: Any) -> Any:  # noqa: ANN401 -- gunicorn is untyped
-        """Answer a request whose head was read."""
+        """Answer a request whose head was read; that it waits for its turn is not the client's doing."""
+        self._deadlines[conn] = math.inf
         with self._answering:
             self._deadlines[conn] = time.monotonic() + BODY_SECONDS
             return super().handle_request(req, conn)
