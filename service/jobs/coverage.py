@@ -55,7 +55,8 @@ def measure_coverage(home: Home, *, patience: timedelta | None = None, progress:
         for number, day in enumerate(sorted(days, reverse=True), 1):
             kept = folder / f"{day}.parquet"
             counted = _read(kept)
-            fresh = [file for file in days[day] if file.name not in set(counted["file"])]
+            known = set(counted["file"])
+            fresh = [file for file in days[day] if file.name not in known]
             if fresh and (patience is None or time.monotonic() - began < patience.total_seconds()):
                 counter = counter or _Counter(home)
                 counted = pl.concat([_of(counted, days[day]), *map(counter.count, fresh)])
