@@ -1,6 +1,5 @@
 """The OpenAPI document and a page that renders it, which work without any other site."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from service.api import (
 )
 from service.api.openapi import document
 from service.api.operations import Resource
+from service.outputs.notices import product_version
 
 resource = Resource("documentation")
 RESOURCES = (
@@ -86,11 +86,7 @@ def current_document() -> dict[str, Any]:
 
 def build() -> dict[str, Any]:
     """Build the document of every resource."""
-    try:
-        here = version("wharfinger")
-    except PackageNotFoundError:
-        here = "0"
-    return document([one for each in RESOURCES for one in each.operations], here)
+    return document([one for each in RESOURCES for one in each.operations], product_version())
 
 
 def example(schema: dict[str, Any], schemas: dict[str, Any]) -> str:

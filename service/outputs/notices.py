@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 from urllib.parse import quote, urlencode
 
@@ -55,8 +55,11 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def product_version() -> str:
-    """Give the version of this service."""
-    return version("wharfinger")
+    """Give the version of this service; `0` where it runs without being installed."""
+    try:
+        return version("wharfinger")
+    except PackageNotFoundError:
+        return "0"
 
 
 def headline(notice: Notice) -> str:
