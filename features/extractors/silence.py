@@ -8,7 +8,7 @@ import polars as pl
 from features.events import EPOCH
 from features.protocols import Extraction, FeatureSpec
 from features.silence import lost, silences
-from features.windows import KEY, count_items, window_start
+from features.windows import KEY, count_items, starting, window_start
 
 _LIFE = ("ts", "kind", "action", "host", "container_id", "workload")
 LOST = "a container ended or froze and none took its place within ten minutes"
@@ -30,7 +30,7 @@ class Silence:
 
     kinds = ("flow", "lifecycle")
 
-    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:  # noqa: ARG002 -- few, and all of before
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
         """Find silences and losses; there is nothing to count, so values are the windows in which a workload spoke."""
         named = pl.col("workload").is_not_null()
         flows = events.select("ts", "kind", "workload").filter(named, pl.col("kind") == "flow")
@@ -40,7 +40,7 @@ class Silence:
             count_items(silences(spoken), "control.silence", pl.col("item")),
             count_items(lost(life), "control.lost", pl.lit(LOST)),
         ]
-        return Extraction(spoken.select(KEY), pl.concat(items))
+        return Extraction(spoken.select(KEY).filter(starting(since)), pl.concat(items))
 
 
 extractor = Silence()
