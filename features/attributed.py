@@ -158,8 +158,6 @@ def _write(parts: Sequence[pl.DataFrame], place: pl.Expr, folder: Path, places: 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     rows = pl.concat(parts, how="diagonal")
     order = rows.select(place.alias("place"), "ts", "event_id").with_row_index("row").sort("place", "ts", "event_id")
-    if places == "bucket":
-        rows = rows.drop("bucket")
     for (number,), of_place in order.group_by("place", maintain_order=True):
         path = folder / f"{places}={number:05d}" / f"{name}.parquet"
         whole_files.write_parquet(rows[of_place["row"]], path, durable=False)
@@ -198,7 +196,9 @@ def read_bucket(
     ]
     if not paths:
         return pl.DataFrame(schema=schema).select(columns or pl.all())
-    query = pl.scan_parquet(paths, schema=schema, missing_columns="insert", hive_partitioning=False, glob=False)
+    query = pl.scan_parquet(
+        paths, schema=schema, missing_columns="insert", extra_columns="ignore", hive_partitioning=False, glob=False
+    )
     if dealt != bucket[1]:
         query = query.filter(bucket_of("workload", bucket[1]) == bucket[0])
     if columns is not None:
