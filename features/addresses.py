@@ -45,7 +45,7 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-# Not cached by its networks: to hash them takes longer than to ask them.
+# Not cached by its networks: to hash them takes longer than to ask them. `remembering` hashes them once for many.
 def is_internal(address: str, networks: tuple[Network, ...] = INTERNAL) -> bool:
     """Say whether an address lies inside; what is no address (a name, an empty string) does not."""
     parsed = _parsed(address)
@@ -81,7 +81,7 @@ def is_owned(address: str, networks: tuple[Network, ...] = INTERNAL) -> bool:
 
 
 def is_external(address: str, networks: tuple[Network, ...] = INTERNAL) -> bool:
-    """Say whether an address is one machine's outside; what is no address is."""
+    """Say whether an address is that of one machine outside; what is no address counts as outside too."""
     return not is_internal(address, networks) and not is_group(address)
 
 

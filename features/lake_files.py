@@ -4,18 +4,17 @@ import hashlib
 import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.events import SCHEMA_VERSION
+from features.events import EPOCH, SCHEMA_VERSION
 from features.migrations import migrated, schema_of
 from features.stores import Store
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 MOST_ROWS: Final = 250_000  # of one file: what a task holds in memory
 ROW_GROUP: Final = 1 << 16  # of what is read at a time
@@ -202,12 +201,12 @@ def days_of(events: pl.DataFrame) -> Iterator[tuple[date, pl.DataFrame]]:
 
 def micros(moment: datetime) -> int:
     """Give a time in µs since 1970, as the names of files do."""
-    return (moment - _EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def moment(micros: int) -> datetime:
     """Give the time of µs since 1970."""
-    return _EPOCH + timedelta(microseconds=micros)
+    return EPOCH + timedelta(microseconds=micros)
 
 
 def _folder(day: date) -> str:

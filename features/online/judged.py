@@ -11,8 +11,8 @@ import polars as pl
 
 from features.commands import COMMANDS
 from features.dangers import met
-from features.events import EVENT_SCHEMA, TIME
-from features.online.moments import EPOCH, Row
+from features.events import EPOCH, EVENT_SCHEMA, TIME
+from features.online.moments import Row
 from features.posture import SAFEGUARD, danger, safeguards
 from features.request_danger import REQUEST_COLUMNS, RequestKey, dangers_of, request_key
 

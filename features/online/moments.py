@@ -1,14 +1,14 @@
 """Time as numbers: microseconds and windows since 1970, cheaper to compare and to keep than datetimes."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from features.events import EPOCH
 from features.windows import TRAILING, WINDOW
 
 Row = Mapping[str, Any]  # columns of an attributed event; one that is absent is null
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 LENGTH: Final = WINDOW // MICROSECOND
 DAY: Final = TRAILING // WINDOW  # windows of the trailing time

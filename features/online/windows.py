@@ -7,11 +7,12 @@ from typing import Final
 
 import polars as pl
 
+from features.events import EPOCH
 from features.online.config import Config
 from features.online.control import Control
 from features.online.impersonation import Impersonation
 from features.online.lookups import Lookups
-from features.online.moments import EPOCH, Moment, Row, moment_of, number, start_of
+from features.online.moments import Moment, Row, moment_of, number, start_of
 from features.online.naming import Naming
 from features.online.network import Network
 from features.online.per_window import Found, PerWindow

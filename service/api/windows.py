@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.events import TIME
+from features.events import EPOCH, TIME
 from features.expectations import Expectation
 from features.protocols import FeatureSpec, specs
 from features.windows import FACTS_SCHEMA, WINDOW, Windows
@@ -19,7 +19,6 @@ from service.api.problems import problem
 from service.api.schemas import Window
 from service.api.schemas.problems import Problem
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
 _Key = tuple[str, datetime]
 
@@ -71,7 +70,7 @@ def to_frames(windows: list[tuple[_Key, Window]]) -> Windows:
     table[columns, rows] = amounts
     values = pl.DataFrame({name: table[place] for name, place in measured.items()}, nan_to_null=True)
     workloads = [key[0] for key, _ in windows]
-    starts = np.array([(key[1] - _EPOCH) // timedelta.resolution for key, _ in windows], np.int64)
+    starts = np.array([(key[1] - EPOCH) // timedelta.resolution for key, _ in windows], np.int64)
     return Windows(_keys(workloads, starts).hstack(values), _items(met, workloads, starts), _facts(windows))
 
 
@@ -105,9 +104,9 @@ def _facts(windows: list[tuple[_Key, Window]]) -> pl.DataFrame:
 
 def _complaint(window: Window, key: _Key, seen: dict[_Key, tuple[int, Window]]) -> str | None:
     start = key[1]
-    if not _EPOCH <= start < _LAST:
+    if not EPOCH <= start < _LAST:
         return "window_start lies outside 1970 to 2199"
-    if (start - _EPOCH) % WINDOW != timedelta(0):
+    if (start - EPOCH) % WINDOW != timedelta(0):
         return f"window_start must be a multiple of {WINDOW // timedelta(minutes=1)} minutes past the hour"
     if key in seen:
         return "the same window of this workload stands earlier in the request"
