@@ -58,7 +58,7 @@ def scan(home: Path) -> dict[str, float]:
     return {"cpu": used(resource.RUSAGE_SELF)[0] - before, "rows": rows}
 
 
-def fresh(step: str, home: Path, jobs: int) -> dict[str, float]:
+def fresh(step: str, home: Path, jobs: int = 0) -> dict[str, float]:
     """Measure a step in a process of its own."""
     environment = os.environ | {"POLARS_MAX_THREADS": "1"}
     command = [sys.executable, __file__, "--step", step, "--home", str(home), "--jobs", str(jobs)]
@@ -113,7 +113,7 @@ def main() -> None:
                 size = ["--events", str(events), "--workloads", str(given.workloads), "--days", str(given.days)]
                 fleet = [sys.executable, str(Path(__file__).with_name("fleet.py")), str(home / "lake"), *size]
                 subprocess.run(fleet, check=True, stdout=subprocess.DEVNULL)
-            floor, found = fresh("scan", home, 0), fresh("extract", home, 0)
+            floor, found = fresh("scan", home), fresh("extract", home)
             if workers is None and given.jobs:
                 workers = scaling(home, given.jobs)
         times = found["cpu"] / floor["cpu"]
