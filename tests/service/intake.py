@@ -1,5 +1,6 @@
 """Servers in processes of their own, to be killed while they take in telemetry."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -21,6 +22,14 @@ from service.serving import serve
 from service.settings import Settings
 serve(Settings.load(None, os.environ), "127.0.0.1", int(sys.argv[1]), 2)
 """
+
+
+def lives(process: psutil.Process) -> bool:
+    """Tell a process that runs from one that ended, awaited by its parent or not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Server:
@@ -65,9 +74,13 @@ class Server:
 
     def children(self, *, leading: bool) -> list[psutil.Process]:
         """List the leading process, or the web workers."""
-        running = psutil.Process(self.process.pid).children()
-        found = [child for child in running if child.status() != psutil.STATUS_ZOMBIE]
-        return [child for child in found if ("service.leading" in child.cmdline()) is leading]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            # A child may end between one question and the next, and is then a zombie or gone.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if lives(child) and ("service.leading" in child.cmdline()) is leading:
+                    found.append(child)
+        return found
 
     def kill(self) -> None:
         """Kill every process at once, with no chance to end well."""

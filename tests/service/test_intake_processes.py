@@ -1,5 +1,6 @@
 """Processes are killed while telemetry comes in: nothing that was accepted is lost, nothing is there twice."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -26,7 +27,7 @@ from service.wiring import Home, open_home
 from tests.homes import copy_home
 from tests.postgresql import Cluster
 from tests.service.conftest import END, SPLIT, telemetry
-from tests.service.intake import Server
+from tests.service.intake import Server, lives
 
 pytestmark = pytest.mark.slow
 QUICK = {"score_seconds": 0.2, "log_level": "error"}
@@ -134,7 +135,7 @@ def test_killed_at_any_moment_it_ends_as_if_undisturbed(
 
 
 def _kill(process: psutil.Process) -> None:
-    if process.is_running():
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
 
 
@@ -268,4 +269,4 @@ def test_when_its_server_is_gone_the_leading_process_ends(serve: Callable[..., S
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
 
-    server.until(lambda: not any(one.is_running() for one in left))
+    server.until(lambda: not any(lives(one) for one in left))

@@ -1,5 +1,6 @@
 """The real server while many connections score and send at once."""
 
+import contextlib
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -56,8 +57,11 @@ def talk(port: int, connection: int, first: int) -> list[int]:
 def held(server: Served) -> tuple[int, int]:
     """Count the file descriptors and threads of the server and all that it started."""
     master = psutil.Process(server.process.pid)
-    processes = [master, *master.children(recursive=True)]
-    return sum(p.num_fds() for p in processes), sum(p.num_threads() for p in processes)
+    descriptors = threads = 0
+    for process in (master, *master.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            descriptors, threads = descriptors + process.num_fds(), threads + process.num_threads()
+    return descriptors, threads
 
 
 @pytest.mark.slow
