@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Collection
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -130,7 +131,7 @@ def read_query(kind: type[T]) -> T:
         422 if a parameter is unknown (a misspelt filter would otherwise answer another question), repeated, or has a
         value it cannot have.
     """
-    known = {field.encode_name for field in msgspec.structs.fields(kind)}  # type: ignore[arg-type]  # T is a struct here
+    known, moments = _parameters(kind)  # type: ignore[arg-type]  # mypy takes a class for unhashable
     given = request.args.to_dict(flat=False)
     for name, values in given.items():
         if name not in known:
@@ -139,6 +140,8 @@ def read_query(kind: type[T]) -> T:
             raise refuse(422, f"The parameter {name!r} is given more than once.")
         if values[0].lower() == "null":  # msgspec would read it as absent, which is another question
             raise refuse(422, f"The parameter {name!r} is wrong: leave it out instead of `null`.")
+        if name in moments and ":" not in values[0]:  # msgspec would read a number as seconds since 1970
+            raise refuse(422, f"The parameter {name!r} is wrong: {values[0][:40]!r} is no RFC 3339 time.")
     try:
         return msgspec.convert({name: values[0] for name, values in given.items()}, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -147,6 +150,13 @@ def read_query(kind: type[T]) -> T:
         raise refuse(
             422, f"The parameter {name!r} is wrong: {fault.detail}.", errors=[Fault(detail=fault.detail)]
         ) from None
+
+
+@cache
+def _parameters(kind: type) -> tuple[set[str], set[str]]:
+    """Name the parameters of a query, and those of them that are times."""
+    fields = {field.encode_name: str(field.type) for field in msgspec.inspect.type_info(kind).fields}  # type: ignore[attr-defined]  # structs only
+    return set(fields), {name for name, shape in fields.items() if "DateTimeType" in shape}
 
 
 def _fault(message: str, place: str) -> Fault:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.api.decoding import decode, inflate, read_query
 from service.api.documentation import RESOURCES
 from service.api.problems import ProblemError
-from service.api.schemas import LooseScoreRequest, ScoreRequest
+from service.api.schemas import LooseScoreRequest, ScoreQuery, ScoreRequest
 from service.coverage import Place
 from service.cursors import CursorError, Position, issue, redeem
 
@@ -82,6 +82,15 @@ def test_any_query_is_read_or_refused(kind: type[msgspec.Struct], data: st.DataO
     else:
         assert isinstance(found, kind)
         assert len({name for name, _ in asked}) == len(asked)
+
+
+@pytest.mark.parametrize("number", ["9", "-1", "1e9", "1789300000.5"])
+def test_a_number_is_no_time(number: str) -> None:
+    """Seconds since 1970 are refused as a parameter, as they are in a body, and not taken for a time."""
+    found = question(ScoreQuery, [("since", number)])
+
+    assert isinstance(found, ProblemError)
+    assert found.problem.detail == f"The parameter 'since' is wrong: {number!r} is no RFC 3339 time."
 
 
 @given(cursor=st.text(max_size=60) | st.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
