@@ -8,7 +8,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types contracts bench docs pins clean
+.PHONY: help demo test check explore lint format types contracts bench docs pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
@@ -30,6 +30,9 @@ test: .venv/dev.stamp ## everything: system packages the tests need, lint, types
 
 check: .venv/dev.stamp lint types contracts ## the fast part, under two minutes: run before each commit
 	$(BIN)/python -m pytest -m "not slow and not engine" $(TESTS)
+
+explore: .venv/dev.stamp ## the tests of properties with other examples each time; what they find becomes a test
+	$(BIN)/python -m pytest --hypothesis-profile exploring -m "hypothesis and not engine" $(TESTS)
 
 lint: .venv/dev.stamp ## ruff (all rules), formatting, spelling
 	$(BIN)/ruff check .

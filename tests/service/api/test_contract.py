@@ -47,6 +47,7 @@ def _cases() -> list[tuple[str, str, GenerationMode]]:
 
 
 @pytest.mark.slow
+@pytest.mark.hypothesis
 @pytest.mark.parametrize(("method", "path", "mode"), _cases())
 def test_any_request_is_answered_as_documented(app: Flask, method: str, path: str, mode: GenerationMode) -> None:
     """Whatever is sent, the answer has a documented status, type and shape, and is never a 5xx."""
