@@ -35,11 +35,14 @@ class CohortForests:
     def score(self, vectors: NDArray[np.float64], cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
         """Give the score of each window by the forest that answers for its cohort, shape (n,), in (0, 1].
 
+        Vectors that are there many times, as that of no evidence is, are scored once.
+
         Scores of two forests are not on one scale: `models.calibration.TailCalibration` makes them comparable.
         """
         scores = np.empty(len(vectors))
         for forest, rows in self.answering(cohorts):
-            scores[rows] = forest.score(vectors[rows])
+            distinct, place = np.unique(vectors[rows], axis=0, return_inverse=True)
+            scores[rows] = forest.score(distinct)[place]
         return scores
 
     def answering(self, cohorts: NDArray[np.str_]) -> Iterator[tuple[FlatForest, NDArray[np.intp]]]:

@@ -78,10 +78,10 @@ def _explained(
     ):
         rows = Index([Column.of_numbers(table[name].to_numpy()) for name in ("row", "column")]).find(*key)
         there = np.flatnonzero(rows >= 0)
-        each = [table[name].to_numpy()[rows[there]].tolist() for name in table.columns]
-        for place, *cells in zip(there.tolist(), *each, strict=True):
-            told = dict(zip(table.columns, cells, strict=True))
-            told["believed"], feature = float(believed[place]), names[told["column"]]
+        shown = {name: table[name].to_numpy()[rows[there]] for name in table.columns} | {"believed": believed[there]}
+        for cells in zip(*(column.tolist() for column in shown.values()), strict=True):
+            told = dict(zip(shown, cells, strict=True))
+            feature = names[told["column"]]
             found[told["row"], told["column"]] = explain(specs()[feature], told, stand(feature, *keys[told["row"]]))
     return found
 

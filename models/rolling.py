@@ -40,13 +40,16 @@ def rolling_max(
     workload = Column.of(keys["workload"]).places
     number = keys["window_start"].cast(pl.Int64).to_numpy() // _STEP
     order = np.lexsort((number, workload))
-    workload, number, ordered = workload[order], number[order], evidence[order]
-    largest, source = ordered.copy(), np.broadcast_to(order[:, None], ordered.shape).copy()
+    workload, number = workload[order], number[order]
+    there = np.flatnonzero(evidence.any(axis=0))  # of most features nothing is met in a few windows
+    ordered = evidence[np.ix_(order, there)]
+    largest, source = ordered.copy(), np.repeat(order[:, None], len(there), axis=1)
     for lag in range(1, min(span, len(ordered))):
         later = lag + np.flatnonzero((workload[lag:] == workload[:-lag]) & (number[lag:] - number[:-lag] < span))
         earlier = ordered[later - lag]
         larger = earlier > largest[later]
         largest[later] = np.where(larger, earlier, largest[later])
         source[later] = np.where(larger, order[later - lag, None], source[later])
-    back = np.argsort(order)
-    return largest[back], source[back]
+    whole, origin = evidence.copy(), np.repeat(np.arange(len(evidence))[:, None], evidence.shape[1], axis=1)
+    whole[np.ix_(order, there)], origin[np.ix_(order, there)] = largest, source
+    return whole, origin

@@ -50,7 +50,10 @@ class Trust:
 
     def apply(self, bits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the believed bits of evidence, shape (n, features); rising with the claim, never above it."""
-        return np.column_stack([self.column(feature, bits[:, feature]) for feature in range(bits.shape[1])])
+        believed = np.zeros_like(bits)
+        for feature in np.flatnonzero(bits.any(axis=0)).tolist():
+            believed[:, feature] = self.column(feature, bits[:, feature])
+        return believed
 
     def column(self, feature: int, bits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the believed bits of one feature's evidence, shape (n,)."""

@@ -1,13 +1,13 @@
 """Windows that a client computed itself, turned into the frames that the detector reads."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from functools import cache
+from itertools import chain, repeat
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from features.events import EPOCH, TIME
 from features.expectations import Expectation
@@ -55,43 +55,38 @@ def to_frames(windows: list[tuple[_Key, Window]]) -> Windows:
     windows
         In order of workload and start.
     """
-    measured = {spec.name: place for place, spec in enumerate(s for s in specs().values() if s.kind != "items")}
-    columns, rows, amounts = [], [], []
-    met: list[tuple[int, str, Mapping[str, int]]] = []
-    for row, (_, window) in enumerate(windows):
-        for name, feature in window.features.items():
-            if isinstance(feature, (int, float)):
-                columns.append(measured[name])
-                rows.append(row)
-                amounts.append(feature)
-            else:
-                met.append((row, name, feature if isinstance(feature, dict) else Counter(feature)))
+    measured = [name for name, spec in specs().items() if spec.kind != "items"]
+    column = {name: place for place, name in enumerate(measured)}
+    features = [window.features for _, window in windows]
+    row = np.repeat(np.arange(len(windows)), [len(of) for of in features])
+    names = list(chain.from_iterable(features))
+    told = list(chain.from_iterable(of.values() for of in features))
+    place = np.array([column.get(name, -1) for name in names], np.intp)
+    numbers, others = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
     table = np.full((len(measured), len(windows)), np.nan)
-    table[columns, rows] = amounts
-    values = pl.DataFrame({name: table[place] for name, place in measured.items()}, nan_to_null=True)
-    workloads = [key[0] for key, _ in windows]
-    starts = np.array([(key[1] - EPOCH) // timedelta.resolution for key, _ in windows], np.int64)
-    return Windows(_keys(workloads, starts).hstack(values), _items(met, workloads, starts), _facts(windows))
-
-
-def _keys(workloads: list[str], starts: NDArray[np.int64]) -> pl.DataFrame:
-    return pl.DataFrame([pl.Series("workload", workloads, pl.String), pl.Series("window_start", starts).cast(TIME)])
-
-
-def _items(
-    met: list[tuple[int, str, Mapping[str, int]]], workloads: list[str], starts: NDArray[np.int64]
-) -> pl.DataFrame:
-    rows = [row for row, _, counted in met for _ in counted]
-    names = [name for _, name, counted in met for _ in counted]
-    items = list(chain.from_iterable(counted for _, _, counted in met))
-    counts = list(chain.from_iterable(counted.values() for _, _, counted in met))
-    return _keys([workloads[row] for row in rows], starts[np.array(rows, np.intp)]).hstack(
-        [
-            pl.Series("feature", names, pl.String),
-            pl.Series("item", items, pl.String),
-            pl.Series("count", counts, pl.Int64),
-        ]
+    table[place[numbers], row[numbers]] = [told[one] for one in numbers.tolist()]
+    met = [
+        Counter(value) if isinstance(value, list) else value
+        for one in others.tolist()
+        if not isinstance(value := told[one], (int, float))
+    ]
+    each = np.repeat(others, [len(of) for of in met])
+    keys = _keys([key for key, _ in windows])
+    return Windows(
+        keys.hstack(pl.DataFrame(dict(zip(measured, table, strict=True)), nan_to_null=True)),
+        keys[row[each]].with_columns(
+            pl.Series("feature", names, pl.String)[each],
+            pl.Series("item", list(chain.from_iterable(met)), pl.String),
+            pl.Series("count", list(chain.from_iterable(of.values() for of in met)), pl.Int64),
+        ),
+        _facts(windows),
     )
+
+
+def _keys(keys: list[_Key]) -> pl.DataFrame:
+    starts = np.array([(start - EPOCH) // timedelta.resolution for _, start in keys], np.int64)
+    workloads = pl.Series("workload", [workload for workload, _ in keys], pl.String)
+    return pl.DataFrame([workloads, pl.Series("window_start", starts).cast(TIME)])
 
 
 def _facts(windows: list[tuple[_Key, Window]]) -> pl.DataFrame:
@@ -110,14 +105,18 @@ def _complaint(window: Window, key: _Key, seen: dict[_Key, tuple[int, Window]]) 
         return f"window_start must be a multiple of {WINDOW // timedelta(minutes=1)} minutes past the hour"
     if key in seen:
         return "the same window of this workload stands earlier in the request"
-    known = specs()
-    for name, value in window.features.items():
-        spec = known.get(name)
-        if spec is None:
-            return f"there is no feature {name!r}; GET /v1/features lists those there are"
-        if (spec.kind == "items") == isinstance(value, (int, float)):
-            return f"the feature {name!r} takes {_wanted(spec)}"
-    return None
+    if all(map(isinstance, window.features.values(), map(_taken().get, window.features, repeat(())))):
+        return None
+    name = next(name for name, value in window.features.items() if not isinstance(value, _taken().get(name, ())))
+    if name not in specs():
+        return f"there is no feature {name!r}; GET /v1/features lists those there are"
+    return f"the feature {name!r} takes {_wanted(specs()[name])}"
+
+
+@cache
+def _taken() -> dict[str, tuple[type, ...]]:
+    """Give the types that each feature takes."""
+    return {name: (list, dict) if spec.kind == "items" else (int, float) for name, spec in specs().items()}
 
 
 def _wanted(spec: FeatureSpec) -> str:
