@@ -6,6 +6,7 @@ destroyed, or another container is given the address. Events are joined as of th
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 import polars as pl
 
@@ -64,7 +65,19 @@ def image_key() -> pl.Expr:
 
 def build_leases(events: pl.DataFrame) -> Leases:
     """Build the lease table from lifecycle and configuration events (columns `LEASE_COLUMNS`), whatever their order."""
-    events = events.select(LEASE_COLUMNS).sort("ts", "event_id")
+    events = events.select(LEASE_COLUMNS).filter(
+        pl.col("kind").is_in(MACHINE_KINDS) | pl.col("container_id").is_not_null()
+    )
+    return _told_by(events.sort("ts", "event_id")) if len(events) else _none(tuple(events.schema.items()))
+
+
+@cache
+def _none(schema: tuple[tuple[str, pl.DataType], ...]) -> Leases:
+    """Give the leases of events that tell of none, as few flows do: made once, and not for each request."""
+    return _told_by(pl.DataFrame(schema=dict(schema)))
+
+
+def _told_by(events: pl.DataFrame) -> Leases:
     known = machines(events)
     events = events.filter(~pl.col("kind").is_in(MACHINE_KINDS)).with_columns(pl.col("host").fill_null(UNKNOWN_HOST))
     own = events.filter(pl.col("container_id").is_not_null())

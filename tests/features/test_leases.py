@@ -176,3 +176,13 @@ def test_a_network_joined_later_brings_its_address_only_from_then_on() -> None:
     flows = [flow(10, "172.19.0.9", "203.0.113.9"), flow(31, "172.19.0.9", "203.0.113.9")]
 
     assert [workload for workload, _ in ends(resolve(*rows, *flows))] == ["docker:blog/web", "docker:shop/api"]
+
+
+def test_flows_alone_lease_nothing_in_the_shape_of_leases() -> None:
+    """Where no event tells of a container the tables are empty, with the columns that others have."""
+    spoken, lived = flow(5, "172.18.0.5", "172.18.0.6"), container("docker:shop/api", "a", 0, "172.18.0.5")
+    nothing, something = build_leases(frame([spoken])), build_leases(frame([*lived, spoken]))
+
+    for name in ("containers", "addresses", "runs", "machines"):
+        empty, other = getattr(nothing, name), getattr(something, name)
+        assert (len(empty), empty.schema) == (0, other.schema)
