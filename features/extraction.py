@@ -8,12 +8,13 @@ import polars as pl
 
 from features.addresses import INTERNAL, Network
 from features.answers import Answers
-from features.events import EPOCH, KINDS, TIME, conform, with_missing
+from features.events import EPOCH, KINDS, TIME, with_missing
 from features.flows import name_destinations
 from features.lake import Lake
-from features.leases import HEALTHCHECK, LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
+from features.leases import Leases, attribute
+from features.lives import Lives
 from features.protocols import Extraction, extractors, specs
-from features.rollouts import LIFE_KINDS, standing
+from features.rollouts import LIFE_KINDS
 from features.windows import (
     FACTS_SCHEMA,
     ITEMS_SCHEMA,
@@ -98,18 +99,8 @@ def images_of(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
-    """Build the leases that everything before `until` tells of.
-
-    Of configurations, which are most of what is read, only what leases keep is held from one day to the next.
-    """
-    kept = pl.col("config").list.filter(pl.element().str.starts_with(HEALTHCHECK))
-    first, last = lake.span() or (EPOCH, EPOCH)
-    until = last + timedelta.resolution if until is None else until
-    told = [conform(pl.DataFrame()).select(LEASE_COLUMNS)]
-    for day in lake.days(first, until):
-        events = lake.read(day, min(day + DAY, until), LEASE_KINDS, LEASE_COLUMNS)
-        told.append(events.with_columns(kept))
-    return build_leases(pl.concat(told))
+    """Build the leases that everything before `until` tells of; None: everything."""
+    return Lives(lake).renew().leases(until)
 
 
 def closed_until(lake: Lake, now: datetime | None = None) -> datetime | None:
@@ -132,26 +123,28 @@ def extract_days(
     until: datetime,
     *,
     networks: tuple[Network, ...] = INTERNAL,
+    lives: Lives | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Iterator[Windows]:
     """Extract the windows that lie in [since, until), day by day in UTC.
 
     Days are the unit whatever the span asked for, so that a window has the same features in every run that holds the
-    same events. Peak memory is that of all leases and two days of events; at first, of the lives of containers before.
+    same events. Peak memory is that of all leases and two days of events.
 
     Parameters
     ----------
+    lives
+        What was read before of the lake's containers, and is kept up to date; None: all that is needed is read.
     progress
         Called with the share done, 0 to 1.
     """
-    leases = read_leases(lake, until)
-    stood, told = conform(pl.DataFrame()).select(CONTROL_COLUMNS), None
+    lives = (lives or Lives(lake)).renew()
+    leases = lives.leases(until)
     for day in lake.days(since, until) or [floor_day(since)]:
         end = min(day + DAY, until)
         traffic = lake.read(since=day - TRAILING, until=end, kinds=TRAFFIC, columns=TRAFFIC_COLUMNS)
         begin = day - 2 * WINDOW
-        life = lake.read(since=told, until=begin, kinds=LIFE_KINDS, columns=CONTROL_COLUMNS)
-        stood, told = standing(pl.concat([stood, life])), begin
+        stood = lives.standing(begin, CONTROL_COLUMNS)
         recent = lake.read(since=begin, until=end, kinds=CONTROL, columns=CONTROL_COLUMNS)
         control = pl.concat([stood, recent])
         first = max(day, since)

@@ -92,7 +92,7 @@ class Lake(LakeReader):
                 if not place.exists():  # fetched before another was merged
                     self.store.fetch(file.name, place)
 
-        self._steadily(fetch)
+        self.steadily(fetch)
         return Lake(root)
 
     def expire(self, keep: Mapping[str, timedelta], now: datetime) -> int:

@@ -61,7 +61,7 @@ class LakeReader:
                 return conform(pl.DataFrame()).select(needed)
             return scan(self.store, files).filter(asked(since, until, kinds)).select(needed).collect()
 
-        return once(self._steadily(collect)).select(wanted)
+        return once(self.steadily(collect)).select(wanted)
 
     def files(
         self, since: datetime | None = None, until: datetime | None = None, kinds: Collection[str] | None = None
@@ -96,7 +96,7 @@ class LakeReader:
             )
             return events["event_id"].is_in(found.implode())
 
-        return self._steadily(among)
+        return self.steadily(among)
 
     def span(self, until: datetime | None = None) -> tuple[datetime, datetime] | None:
         """Give the times of the first and the last event, at or before `until`; none if there are no such events.
@@ -125,7 +125,7 @@ class LakeReader:
 
     def holdings(self) -> list[Holding]:
         """Tell what there is of each day and class, in their order; rows that a killed merge left twice count twice."""
-        return self._steadily(lambda files: [holding(self.store, held) for held in by_day_and_class(files)])
+        return self.steadily(lambda files: [holding(self.store, held) for held in by_day_and_class(files)])
 
     def _listed(self) -> list[File]:
         """List files so that none is missed: a merge may leave behind what was not listed, and remove what was not yet.
@@ -140,11 +140,17 @@ class LakeReader:
             before = now
         raise LakeError(f"files of the lake {self.store.location('')} are being merged all the time; run it again")
 
-    def _steadily(self, read: Callable[[list[File]], T]) -> T:
-        """Read files; again, if one of them was merged into another before it was read."""
+    def steadily(self, read: Callable[[list[File]], T], kinds: Collection[str] | None = None) -> T:
+        """Read the files that may hold events of some kinds; again, if one was merged into another before it was read.
+
+        Raises
+        ------
+        LakeError
+            If files are merged faster than they are read.
+        """
         for _ in range(_TRIES):
             try:
-                return read(self._listed())
+                return read(self.files(kinds=kinds))
             except FileNotFoundError:
                 continue
         raise LakeError(f"files of the lake {self.store.location('')} are being merged all the time; run it again")

@@ -7,13 +7,14 @@ destroyed, or another container is given the address. Events are joined as of th
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import NamedTuple
 
 import polars as pl
 
 from features.addresses import INTERNAL, Network, is_external, is_owned, mapped, remembering
 from features.events import TIME, with_missing
 from features.identity import UNKNOWN_HOST
-from features.machines import MACHINE_KINDS, machines
+from features.machines import MACHINE_KINDS, heard, machines
 
 PULL_TO_RUN = timedelta(minutes=15)
 HEALTHCHECK = "Healthcheck="  # how the token of a configuration begins that names the health check
@@ -52,6 +53,14 @@ class Leases:
     machines: pl.DataFrame
 
 
+class OwnLeases(NamedTuple):
+    """Tables of `Leases` as they follow from each container's own events: with its `container_id`, in no order."""
+
+    containers: pl.DataFrame
+    addresses: pl.DataFrame
+    runs: pl.DataFrame
+
+
 def image_key() -> pl.Expr:
     """Key under which a pull and the container it was for meet: the reference with its tag made explicit."""
     return pl.concat_str(
@@ -65,10 +74,13 @@ def image_key() -> pl.Expr:
 
 def build_leases(events: pl.DataFrame) -> Leases:
     """Build the lease table from lifecycle and configuration events (columns `LEASE_COLUMNS`), whatever their order."""
-    events = events.select(LEASE_COLUMNS).filter(
-        pl.col("kind").is_in(MACHINE_KINDS) | pl.col("container_id").is_not_null()
-    )
-    return _told_by(events.sort("ts", "event_id")) if len(events) else _none(tuple(events.schema.items()))
+    told = events.filter(pl.col("kind").is_in(MACHINE_KINDS) | pl.col("container_id").is_not_null())
+    told = told.select(LEASE_COLUMNS)
+    return _told_by(told) if len(told) else _none(tuple(told.schema.items()))
+
+
+def _told_by(events: pl.DataFrame) -> Leases:
+    return joined(by_container(events), machines(heard(events)))
 
 
 @cache
@@ -77,8 +89,18 @@ def _none(schema: tuple[tuple[str, pl.DataType], ...]) -> Leases:
     return _told_by(pl.DataFrame(schema=dict(schema)))
 
 
-def _told_by(events: pl.DataFrame) -> Leases:
-    known = machines(events)
+def joined(own: OwnLeases, known: pl.DataFrame) -> Leases:
+    """Join what each container held, and where machines are known to be, to leases that events can be asked of."""
+    held = own.addresses.drop("container_id").sort("valid_from", "address", "host", "holder", "valid_to")
+    return Leases(own.containers, held, own.runs.drop("container_id").sort("ts", "runner"), known)
+
+
+def by_container(events: pl.DataFrame) -> OwnLeases:
+    """Tell what each container held; parameters as of `build_leases`.
+
+    What is told of a container follows from its own events alone.
+    """
+    events = events.select(LEASE_COLUMNS).sort("ts", "event_id")
     events = events.filter(~pl.col("kind").is_in(MACHINE_KINDS)).with_columns(pl.col("host").fill_null(UNKNOWN_HOST))
     own = events.filter(pl.col("container_id").is_not_null())
     named = own.filter(pl.col("workload").is_not_null()).with_columns(
@@ -99,7 +121,7 @@ def _told_by(events: pl.DataFrame) -> Leases:
             pl.col("healthcheck").drop_nulls().first(),
         )
     )
-    return Leases(containers, _addresses(own, containers), _runs(events, containers), known)
+    return OwnLeases(containers, _addresses(own, containers), _runs(own, containers))
 
 
 def _addresses(own: pl.DataFrame, containers: pl.DataFrame) -> pl.DataFrame:
@@ -146,13 +168,13 @@ def _addresses(own: pl.DataFrame, containers: pl.DataFrame) -> pl.DataFrame:
         .join_asof(ends, on="valid_from", by="container_id", strategy="forward", check_sortedness=False)
         .join(containers.select("container_id", pl.col("workload").alias("holder")), on="container_id")
         .select(
+            "container_id",
             pl.col("addresses").alias("address"),
             "host",
             "holder",
             pl.col("valid_from") - CLOCK_SKEW,
             pl.col("valid_to") + AFTER_DEATH,
         )
-        .sort("valid_from", "address", "host", "holder")
     )
 
 
@@ -160,8 +182,7 @@ def _runs(events: pl.DataFrame, containers: pl.DataFrame) -> pl.DataFrame:
     return (
         events.filter((pl.col("action") == "create") & pl.col("image_repository").is_not_null())
         .join(containers.select("container_id", pl.col("workload").alias("runner")), on="container_id")
-        .select("host", image_key(), "ts", "runner")
-        .sort("ts", "runner")
+        .select("container_id", "host", image_key(), "ts", "runner")
     )
 
 

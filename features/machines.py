@@ -11,12 +11,13 @@ SHARE = 0.6  # of an address's requests that one machine must explain
 MACHINE_KINDS = ("pull", "image")
 _TOLD = ("pull", "push")
 _REGISTRY = ("registry_pull", "push")
-_IMAGE = ["image_repository", "image_tag"]
-_SCHEMA = {"address": pl.String(), "machine": pl.String()}
+IMAGE = ["image_repository", "image_tag"]
 
 
-def machines(events: pl.DataFrame) -> pl.DataFrame:
-    """Find the addresses from which machines speak with registries.
+def heard(events: pl.DataFrame) -> pl.DataFrame:
+    """Count which machine's pulls and pushes explain what registries heard of each image.
+
+    What is told of an image follows from the events of that image alone.
 
     Parameters
     ----------
@@ -25,26 +26,39 @@ def machines(events: pl.DataFrame) -> pl.DataFrame:
 
     Returns
     -------
-    `address, machine`, each address once.
+    `image_repository, image_tag, src_ip, host, times`; `host` is null for requests that no machine told of.
     """
     engine = (
         events.filter(pl.col("host").is_not_null() & pl.col("src_ip").is_null() & pl.col("action").is_in(_TOLD))
-        .select("ts", "host", *_IMAGE)
+        .select("ts", "host", *IMAGE)
         .drop_nulls()
-        .sort("ts")
+        .sort("ts", "host")
     )
     registry = (
         events.filter(pl.col("src_ip").is_not_null() & pl.col("action").is_in(_REGISTRY))
-        .select("ts", "src_ip", *_IMAGE)
+        .select("ts", "src_ip", *IMAGE)
         .drop_nulls(["ts", "src_ip", "image_repository"])
         .sort("ts")
     )
-    if engine.is_empty() or registry.is_empty():
-        return pl.DataFrame(schema=_SCHEMA)
-    heard = registry.join_asof(engine, on="ts", by=_IMAGE, strategy="nearest", tolerance=HEARD, check_sortedness=False)
+    near = registry.join_asof(engine, on="ts", by=IMAGE, strategy="nearest", tolerance=HEARD, check_sortedness=False)
+    return near.group_by(*IMAGE, "src_ip", "host").agg(pl.len().alias("times"))
+
+
+def machines(counted: pl.DataFrame) -> pl.DataFrame:
+    """Find the addresses from which machines speak with registries.
+
+    Parameters
+    ----------
+    counted
+        What `heard` gives, of all images.
+
+    Returns
+    -------
+    `address, machine`, each address once.
+    """
     pairs = (
-        heard.group_by("src_ip", "host")
-        .agg(pl.len().alias("times"))
+        counted.group_by("src_ip", "host")
+        .agg(pl.col("times").sum())
         .with_columns(pl.col("times").sum().over("src_ip").alias("all"))
     )
     return (

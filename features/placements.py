@@ -20,13 +20,13 @@ def placements(events: pl.DataFrame) -> pl.DataFrame:
 
     Returns
     -------
-    `workload, host, begun, ended`: `ended` is null while it runs. Where it was started counts more than who told of it,
-    since a scheduler speaks of other machines. Containers of which no host is known are left out.
+    `container_id, workload, host, begun, ended`: `ended` is null while it runs. Where it was started counts more than
+    who told of it, since a scheduler speaks of other machines. Containers of which no host is known are left out.
     """
     ends, starts = pl.col("action").is_in(ENDS), pl.col("action") == "start"
     lives = (
         events.filter(pl.col("container_id").is_not_null())
-        .sort("ts")
+        .sort("ts", maintain_order=True)
         .group_by("container_id")
         .agg(
             pl.col("workload").drop_nulls().unique(),
@@ -43,7 +43,7 @@ def placements(events: pl.DataFrame) -> pl.DataFrame:
     return (
         lives.with_columns(pl.when(over).then("ended").alias("ended"))
         .explode("workload", empty_as_null=True, keep_nulls=False)
-        .select("workload", "host", "begun", "ended")
+        .select("container_id", "workload", "host", "begun", "ended")
     )
 
 

@@ -45,3 +45,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     at_most: dict[str, float] = {}
     image_repository: str | None = None
     cohort: str | None = None
+
+    def meets(self, workload: str, start: datetime, end: datetime) -> bool:
+        """Tell whether it was said of an incident that shares time with `start <= t < end` of a workload."""
+        return workload == self.workload and self.start < end and start < self.end

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from features.lake import Lake
+from features.lives import Lives
 from features.window_store import WindowStore
 from models.detector import Detector
 from models.errors import ArtefactError
@@ -49,6 +50,11 @@ class Home:
     spool: Spool
     loaded: dict[str, Detector] = field(default_factory=dict, repr=False)
     loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @cached_property
+    def lives(self) -> Lives:
+        """Lives of the lake's containers, as far as this process has read of them; not for several threads."""
+        return Lives(self.lake)
 
     @property
     def windows(self) -> WindowStore:

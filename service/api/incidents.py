@@ -70,9 +70,5 @@ def get_incident(incident: str) -> Story:
     windows = [
         StrangeWindow(window_start=cell.window_start, bits=cell.bits, severity=cell.severity) for cell in found.cells
     ]
-    verdicts = [
-        one
-        for one in home.feedback.statements(Verdict)
-        if one.workload == found.workload and one.start < found.end and found.start < one.end
-    ]
+    verdicts = [one for one in home.feedback.statements(Verdict) if one.meets(found.workload, found.start, found.end)]
     return Story(incident=told, windows=windows, verdicts=verdicts)

@@ -1,21 +1,22 @@
 """`wharfinger incidents`: what to look at, from the stored scores."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import click
 
-from models.incidents import alerts
-from models.scores import SEVERITIES, Score, Severity
+from models.scores import SEVERITIES, Severity
 from service.cli import terminal
 from service.cli.findings import first_reason, write_ndjson
 from service.cli.group import CommandError, Invocation
-from service.cli.options import home_of, output_format, since
-from service.storage import MAX_LIMIT, ScoreStore
+from service.cli.options import home_of, output_format, since, until
+from service.jobs.incidents import every
+from service.selection import Selection
 
 
 @click.command("incidents")
-@since("Only windows that start at or after this time.")
+@click.option("--workload", metavar="NAME", help="Only alerts of this workload.")
+@since("Only alerts with a strange window that starts at or after this time.")
+@until("Only alerts with a strange window that starts before this time.")
 @click.option(
     "--severity",
     type=click.Choice(SEVERITIES[1:]),
@@ -25,15 +26,24 @@ from service.storage import MAX_LIMIT, ScoreStore
 )
 @output_format()
 @click.pass_obj
-def command(invocation: Invocation, since: datetime | None, severity: Severity, shape: str) -> None:
+def command(
+    invocation: Invocation,
+    *,
+    workload: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    severity: Severity,
+    shape: str,
+) -> None:
     """List alerts: runs of strange windows.
 
-    Strange windows of one workload that lie within six hours are one alert. Reads the scores that `score` has stored.
+    Strange windows of one workload that lie within six hours are one alert, which is given in full, also where only
+    some of its windows are what was asked for. Reads the scores that `score` has stored.
     """
-    store = home_of(invocation).store
-    if store.span() is None:
+    home = home_of(invocation)
+    if home.store.span() is None:
         raise CommandError("no scores are stored yet (run wharfinger score first)")
-    found = alerts(stored(store, since, severity), at_least=severity)
+    found = every(home.database, Selection(workload=workload, since=since, until=until), severity)
     if shape == "ndjson":
         write_ndjson(found, None)
         return
@@ -51,14 +61,4 @@ def command(invocation: Invocation, since: datetime | None, severity: Severity, 
     if rows:
         columns = ("severity", "bits", "workload", "since (UTC)", "windows", "first reason")
         terminal.table(columns, rows, right=("bits", "windows"), below=True)
-    terminal.say(f"{len(found):,} alerts" if len(found) != 1 else "1 alert")
-
-
-def stored(store: ScoreStore, since: datetime | None, severity: Severity) -> Iterator[Score]:
-    """Read every stored score at least this severe, page by page."""
-    cursor: str | None = None
-    while True:
-        page, cursor = store.query(since=since, severity=severity, limit=MAX_LIMIT, cursor=cursor)
-        yield from page
-        if cursor is None:
-            return
+    terminal.say(f"{len(rows):,} alerts" if len(rows) != 1 else "1 alert")

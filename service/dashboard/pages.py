@@ -13,12 +13,15 @@ from features.protocols import FAMILIES
 from features.windows import WINDOW
 from models.scores import SEVERITIES, Score, Severity
 from service.dashboard.pictures import Axis, height, label, share, strips
+from service.jobs.incidents import page
+from service.selection import Selection
 from service.state import state
 from service.storage import CursorError
 
 SHOWN_WORKLOADS = 24
 PAGE = 50
 PAGE_OF_ONE = 20
+ALERTING: Severity = "high"  # from which incidents are listed where nobody says
 
 blueprint = Blueprint("dashboard", __name__, template_folder="templates", static_folder="static")
 
@@ -44,15 +47,16 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 @blueprint.get("/")
 def fleet() -> Response:
-    """Show the strangest windows of the fleet."""
+    """Show the incidents of the fleet: a row for each story, however many windows it lasted."""
     filters = Filters.of_request()
-    store = state().home.store
+    home = state().home
+    store = home.store
     span = store.span()
     named = filters.workload or None
-    severity = None if filters.severity == "none" else filters.severity
+    at_least = ALERTING if filters.severity == "none" else filters.severity
     try:
-        scores, cursor = store.query(
-            workload=named, severity=severity, order=filters.order, limit=PAGE, cursor=filters.cursor
+        incidents, cursor = page(
+            home.database, Selection(named), at_least, order=filters.order, limit=PAGE, cursor=filters.cursor
         )
     except CursorError as error:
         raise UnprocessableEntity(str(error)) from None
@@ -64,8 +68,9 @@ def fleet() -> Response:
     return _page(
         "fleet.html",
         filters=filters,
+        at_least=at_least,
         span=span,
-        scores=scores,
+        incidents=incidents,
         more=_next(url_for(".fleet"), cursor),
         axis=axis,
         rows=rows,
@@ -120,9 +125,9 @@ def _scores_of(workload: str, filters: Filters) -> tuple[list[Score], str | None
         raise UnprocessableEntity(str(error)) from None
 
 
-def _next(page: str, cursor: str | None) -> str | None:
+def _next(address: str, cursor: str | None) -> str | None:
     """Address of the next page with the same filters, or None after the last."""
-    return None if cursor is None else f"{page}?{urlencode({**request.args.to_dict(), 'cursor': cursor})}"
+    return None if cursor is None else f"{address}?{urlencode({**request.args.to_dict(), 'cursor': cursor})}"
 
 
 def _chosen(workload: str, at: datetime | None) -> Score | None:

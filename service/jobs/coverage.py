@@ -11,7 +11,7 @@ from features import whole_files
 from features.addresses import Network, internal_networks
 from features.coverage import COVERAGE_COLUMNS, COVERAGE_SCHEMA, coverage, merge
 from features.events import KINDS
-from features.extraction import DAY, floor_day, read_leases
+from features.extraction import DAY, floor_day
 from features.lake_files import File, in_slices, moment
 from features.leases import Leases
 from features.stores import Store
@@ -78,7 +78,7 @@ class _Counter:
 
     def __init__(self, home: Home) -> None:
         self._store: Store = home.lake.store
-        self._leases: Leases = read_leases(home.lake)
+        self._leases: Leases = home.lives.renew().leases()
         self._networks: tuple[Network, ...] = internal_networks(home.settings.internal_cidrs)
 
     def count(self, file: File) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Incidents of the stored scores: joined from bits and severities alone, and read in full a page at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -82,10 +82,15 @@ def page(
     """
     question = ("incidents", selection, at_least, order)
     after = None if cursor is None else _rank(redeem(cursor, question, Position))
-    places = sorted(((one.place(order), one) for one in _touching(database, selection, at_least)), key=_first)
+    places = _in_order(_touching(database, selection, at_least), order)
     left = [(place, one) for place, one in places if after is None or _rank(place) > after]
     more = issue(left[limit - 1][0], question) if len(left) > limit else None
     return list(_read(database, [one for _, one in left[:limit]])), more
+
+
+def every(database: Database, selection: Selection, at_least: Severity) -> Iterator[Incident]:
+    """Read all incidents, one by one, the strongest first; parameters as of `page`."""
+    return _read(database, [one for _, one in _in_order(_touching(database, selection, at_least), "bits")])
 
 
 def find(database: Database, name: str, *, at_least: Severity) -> Found:
@@ -160,6 +165,10 @@ def _read(database: Database, found: Sequence[Found]) -> Iterator[Incident]:
                 strongest=strongest,
                 hosts=hosts_of(database, one.workload, one.start, one.end),
             )
+
+
+def _in_order(found: Iterable[Found], order: Order) -> list[tuple[Position, Found]]:
+    return sorted(((one.place(order), one) for one in found), key=_first)
 
 
 def _first(placed: tuple[Position, Found]) -> tuple[float, int, str]:

@@ -1,10 +1,11 @@
 """Reads the alerts that nobody ruled on, and proposes those whose verdict would help most."""
 
+from datetime import datetime
+
 import polars as pl
 
-from models.description import iso
 from models.detector import Detector
-from models.incidents import alerts
+from models.incidents import Alert, alerts
 from models.proposals import Proposal, propose
 from service.jobs.score import model
 from service.statements import Verdict
@@ -22,9 +23,13 @@ def proposals(home: Home, *, limit: int = 5) -> list[Proposal]:
     """
     detector = model(home)
     windows, _ = home.store.query(severity="high", limit=MAX_LIMIT)
-    ruled = {f"{iso(one.start)}/{one.workload}" for one in home.feedback.statements(Verdict)}
-    unruled = [alert for alert in alerts(windows) if alert.id not in ruled]
+    verdicts = home.feedback.statements(Verdict)
+    unruled = [alert for alert in alerts(windows) if not any(_meets(one, alert) for one in verdicts)]
     return propose(unruled, detector.channels.thresholds["high"], siblings(detector), limit=limit)
+
+
+def _meets(verdict: Verdict, alert: Alert) -> bool:
+    return verdict.meets(alert.workload, datetime.fromisoformat(alert.start), datetime.fromisoformat(alert.end))
 
 
 def siblings(detector: Detector) -> dict[str, tuple[str, str]]:

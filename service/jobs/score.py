@@ -10,9 +10,8 @@ from features.extraction import closed_until, extract, extract_days
 from features.ingest import events_from_records
 from features.leases import LEASE_COLUMNS, attribute, build_leases
 from features.online.windows import FEW, extract_few
-from features.placements import PLACEMENT_COLUMNS, hosts_of_windows, placements
+from features.placements import hosts_of_windows
 from features.protocols import Record
-from features.rollouts import LIFE_KINDS
 from features.windows import WINDOW, Windows, floor_window, merge_windows
 from models.detector import Detector
 from models.scores import Score
@@ -101,17 +100,20 @@ def _alone(home: Home) -> Iterator[Lease]:
 
 def _days(home: Home, since: datetime, until: datetime, progress: Progress) -> Iterator[Windows]:
     networks = internal_networks(home.settings.internal_cidrs)
-    return extract_days(home.lake, since, until, networks=networks, progress=lambda done: progress("windows", done))
+
+    def told(done: float) -> None:
+        progress("windows", done)
+
+    return extract_days(home.lake, since, until, networks=networks, lives=home.lives, progress=told)
 
 
 def _hosts(
     home: Home, scores: Sequence[Score], since: datetime, until: datetime
 ) -> dict[tuple[str, datetime], list[str]]:
     """Tell on which hosts workloads ran in the windows that were scored."""
-    told = home.lake.read(until=until, kinds=LIFE_KINDS, columns=PLACEMENT_COLUMNS)
     scored = {(one.workload, datetime.fromisoformat(one.window_start)) for one in scores}
     found: dict[tuple[str, datetime], list[str]] = {}
-    for workload, start, host in hosts_of_windows(placements(told), since, until).iter_rows():
+    for workload, start, host in hosts_of_windows(home.lives.placements(until), since, until).iter_rows():
         if (workload, start) in scored:
             found.setdefault((workload, start), []).append(host)
     return found

@@ -144,7 +144,7 @@ def _vanish(told: Told, verdicts: Sequence[Verdict], latest: datetime, writer: W
 
 def _judged(told: Told, alert: Alert, verdicts: Sequence[Verdict], writer: Writer) -> Told | None:
     for one in verdicts:
-        meant = one.workload == alert.workload and one.start < _time(alert.end) and _time(alert.start) < one.end
+        meant = one.meets(alert.workload, _time(alert.start), _time(alert.end))
         if meant and one.id not in told.verdicts:
             judgement = Judgement(id=one.id, verdict=one.verdict, by=one.by, note=one.note)
             opens = told.notice.open and one.verdict != "expected"

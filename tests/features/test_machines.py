@@ -4,7 +4,7 @@ import polars as pl
 
 from features.events import frame
 from features.leases import attribute, build_leases
-from features.machines import machines
+from features.machines import heard, machines
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
 
@@ -29,17 +29,17 @@ def pulls(host: str, address: str, minutes: list[int]) -> list[dict[str, object]
 def test_a_machine_is_known_by_its_pulls() -> None:
     events = frame(pulls("h1", "10.0.0.11", [1, 5, 9]) + pulls("h2", "10.0.0.12", [2, 6, 10, 30]))
 
-    assert machines(events).rows() == [("10.0.0.11", "h1"), ("10.0.0.12", "h2")]
+    assert machines(heard(events)).rows() == [("10.0.0.11", "h1"), ("10.0.0.12", "h2")]
 
 
 def test_two_pulls_may_be_chance() -> None:
-    assert machines(frame(pulls("h1", "10.0.0.11", [1, 5]))).is_empty()
+    assert machines(heard(frame(pulls("h1", "10.0.0.11", [1, 5])))).is_empty()
 
 
 def test_an_address_that_several_machines_share_is_nobodys() -> None:
     shared = pulls("h1", "10.0.0.1", [1, 5, 9]) + pulls("h2", "10.0.0.1", [2, 6, 10])
 
-    assert machines(frame(shared)).is_empty()
+    assert machines(heard(frame(shared))).is_empty()
 
 
 def test_what_a_machine_says_itself_is_its_own() -> None:

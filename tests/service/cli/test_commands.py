@@ -5,14 +5,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import click
+import msgspec
 import pytest
 
 from service.cli import COMMANDS, main
+from service.jobs.incidents import page
+from service.selection import Selection
 from service.settings import Settings
 from service.wiring import Home
 
@@ -178,6 +182,30 @@ def test_break_in_is_listed_and_explained(fleet: Fleet, wharfinger: Run) -> None
     assert "203.0.113.66" in told.stdout
     assert "What is normal" in told.stdout
     assert json.loads(alerts.stdout.splitlines()[0])["workload"] == "docker:shop/api"
+
+
+def test_incidents_are_those_of_the_api(fleet: Fleet, wharfinger: Run) -> None:
+    """Listed by workload, time and severity, alerts are the incidents that `GET /v1/incidents` gives, in full."""
+    home = fleet.settings.home
+    wharfinger("score", "--since", "2026-09-13", home=home)
+
+    def listed(*words: str) -> list[dict[str, object]]:
+        done = wharfinger("incidents", "--format", "ndjson", *words, home=home)
+        assert done.returncode == 0
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    everything = listed("--severity", "low")
+    strongest = everything[0]
+    within = datetime.fromisoformat(str(strongest["end"])) - timedelta(minutes=10)
+
+    expected, _ = page(fleet.home.database, Selection(), "low", order="bits", limit=1000, cursor=None)
+    assert everything == [msgspec.json.decode(msgspec.json.encode(one)) for one in expected]
+    assert [one for one in everything if one["workload"] == "docker:shop/api"] == listed(
+        "--severity", "low", "--workload", "docker:shop/api"
+    )
+    assert strongest in listed("--severity", "low", "--since", within.isoformat())
+    assert strongest not in listed("--severity", "low", "--until", str(strongest["start"]))
+    assert listed("--workload", "docker:shop/nobody") == []
 
 
 def test_explain_of_a_window_without_events_says_so(fleet: Fleet, wharfinger: Run) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pytest
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from service.cli import main
 from service.jobs.score import score
 from service.settings import Settings
+from service.statements import Verdict
 from service.tables import feedback_table
 from service.wiring import Home
 
@@ -111,6 +112,28 @@ def test_an_incident_is_proposed_until_it_has_a_verdict(wharfinger: Wharfinger) 
     assert INCIDENT in [one["alert"]["id"] for one in before]
     assert all("above the threshold" in one["why"] for one in before)
     assert INCIDENT not in [one["alert"]["id"] for one in after]
+
+
+@pytest.mark.parametrize(("minutes", "asked"), [(-5, False), (10, False), (-60, True)])
+def test_a_verdict_on_part_of_an_incident_counts(
+    wharfinger: Wharfinger, fleet: Fleet, *, minutes: int, asked: bool
+) -> None:
+    """A verdict whose span only shares time with the incident rules on it; one that ended before does not."""
+    start = datetime.fromisoformat(INCIDENT.partition("/")[0]) + timedelta(minutes=minutes)
+    ruled = Verdict(
+        id="verdict-part",
+        verdict="unsure",
+        workload="docker:shop/api",
+        start=start,
+        end=start + timedelta(minutes=10),
+        until=start + timedelta(days=900),
+        by="a test",
+    )
+    fleet.home.feedback.add(ruled)
+
+    found = wharfinger.listed("verdict", "--propose")
+
+    assert (INCIDENT in [one["alert"]["id"] for one in found]) is asked
 
 
 def test_an_explained_reason_is_labelled(wharfinger: Wharfinger, fleet: Fleet) -> None:

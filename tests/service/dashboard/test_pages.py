@@ -61,19 +61,38 @@ def test_pages_keep_to_the_policy(client: FlaskClient, path: str) -> None:
 
 
 def test_the_first_page_shows_the_break_in_first(client: FlaskClient) -> None:
-    """The strangest window stands first, with its workload, severity and reason."""
+    """The strongest incident stands first, with workload, severity and reason, and leads to its strongest window."""
     text = client.get("/").text
     rows = text.split("<tbody>")[1].split("<tr>")
     assert "docker:shop/api" in rows[1]
     assert "critical" in rows[1]
     assert 'class="reason"' in rows[1]
+    assert 'href="/workloads/docker:shop/api?at=2026-09-13T02:' in rows[1]
+
+
+@pytest.mark.parametrize("severity", ["low", "high"])
+def test_each_story_has_one_row(client: FlaskClient, severity: str) -> None:
+    """However many windows an incident lasted it is one row, which says how many; the rows are those of the API."""
+    found = client.get(f"/v1/incidents?severity={severity}").json
+    assert found is not None
+    text = client.get(f"/?severity={severity}").text
+
+    rows = text.split("<tbody>")[1].split("<tr>")[1:]
+
+    assert len(rows) == len(found["incidents"])
+    for row, incident in zip(rows, found["incidents"], strict=True):
+        assert incident["workload"] in row
+        assert (f"{incident['windows']} windows" if incident["windows"] > 1 else "one window") in row
 
 
 def test_filters_narrow_the_table(client: FlaskClient) -> None:
-    """Workload and severity in the address narrow what is shown."""
-    text = client.get("/?workload=docker:shop/db").text.split("<tbody>")[1]
-    assert "docker:shop/db" in text
-    assert "docker:shop/api" not in text
+    """Workload and severity in the address narrow what is shown; where nothing is left, the page says what to do."""
+    calm = client.get("/?workload=docker:shop/db&severity=critical").text
+
+    assert "<tbody>" not in calm
+    assert "No incident of severity critical." in calm
+    assert "docker:shop/api" in client.get("/?workload=docker:shop/api").text.split("<tbody>")[1]
+    assert 'href="/?severity=low&amp;workload=docker:shop/db"' in calm
 
 
 def test_a_window_can_be_linked_to(client: FlaskClient) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from features.ingest import events_from_records
+from features.lake import Lake
 from features.windows import floor_window
 from models.scores import Score
 from service.access.audit import AuditRecord
@@ -22,6 +24,7 @@ from service.jobs.score import score
 from service.leases import Lease, LeaseError
 from service.settings import Settings
 from service.wiring import Home, open_home
+from tests.counted_files import CountedFiles
 from tests.service.conftest import SPLIT, STRANGER, telemetry
 
 AFTER = SPLIT + timedelta(hours=3)
@@ -94,6 +97,21 @@ def test_nothing_is_scored_twice(home: Home) -> None:
     send(home, records, SPLIT + HOUR)
     assert follow(home, now=SPLIT + HOUR)
     assert stored(home) == before
+
+
+def test_what_a_turn_opens_does_not_grow_with_the_lake(home: Home) -> None:
+    """After the first turn, files of the day before yesterday and older are opened neither to score nor to count."""
+    store = CountedFiles(home.settings.home / "lake")
+    home = replace(home, lake=Lake(store))
+    opened = []
+    for now in (SPLIT + HOUR, SPLIT + 2 * HOUR):
+        send(home, of(now - HOUR, now), now)
+        assert follow(home, now=now)
+        tidy(home, now=now)
+        opened.append(min(store.days()))
+
+    assert opened[0] <= (SPLIT - timedelta(days=3)).date()
+    assert opened[1] >= (SPLIT - timedelta(days=1)).date()
 
 
 def test_late_events_have_their_window_scored_again(home: Home) -> None:
