@@ -10,7 +10,7 @@ from features.addresses import INTERNAL, Network
 from features.answers import Answers
 from features.events import EPOCH, KINDS, TIME, conform, with_missing
 from features.flows import name_destinations
-from features.lake import Lake
+from features.lake_reader import LakeReader
 from features.leases import HEALTHCHECK, LEASE_COLUMNS, LEASE_KINDS, Leases, attribute, build_leases
 from features.protocols import Extraction, extractors, specs
 from features.rollouts import LIFE_KINDS, standing
@@ -97,8 +97,13 @@ def images_of(events: pl.DataFrame) -> pl.DataFrame:
     return last.select(FACTS_SCHEMA.keys()).sort("workload")
 
 
-def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
-    """Build the leases that everything before `until` tells of.
+def read_leases(lake: LakeReader, until: datetime | None = None) -> Leases:
+    """Build the leases that everything before `until` tells of."""
+    return build_leases(read_told(lake, until))
+
+
+def read_told(lake: LakeReader, until: datetime | None = None) -> pl.DataFrame:
+    """Read what tells of leases before `until`, in time order.
 
     Of configurations, which are most of what is read, only what leases keep is held from one day to the next.
     """
@@ -109,10 +114,10 @@ def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
     for day in lake.days(first, until):
         events = lake.read(day, min(day + DAY, until), LEASE_KINDS, LEASE_COLUMNS)
         told.append(events.with_columns(kept))
-    return build_leases(pl.concat(told))
+    return pl.concat(told)
 
 
-def closed_until(lake: Lake, now: datetime | None = None) -> datetime | None:
+def closed_until(lake: LakeReader, now: datetime | None = None) -> datetime | None:
     """Give the end of the last closed window: event time has passed it. None for an empty lake.
 
     Events after `now` are of a broken clock and close nothing.
@@ -127,7 +132,7 @@ def floor_day(moment: datetime) -> datetime:
 
 
 def extract_days(
-    lake: Lake,
+    lake: LakeReader,
     since: datetime,
     until: datetime,
     *,
