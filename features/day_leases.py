@@ -4,58 +4,95 @@ What they say of the day's events is what all leases say of them.
 """
 
 import hashlib
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from features import whole_files
+from features.lake_files import micros
 from features.leases import PULL_TO_RUN, Leases
 from features.survey import Marks, mark
 
+_OPEN = np.iinfo(np.int64).max  # the end of what has not ended
 
-def during(leases: Leases, since: datetime, until: datetime, met: Marks) -> Leases:
-    """Keep what can name the workload of an event with `since <= ts < until`.
+
+class DayLeases:
+    """Finds the leases of one day after the other: what asks for all leases is done once.
 
     Parameters
     ----------
-    met
-        Marks of the containers and addresses in the events (`features.survey`).
+    leases
+        All there are.
     """
-    # The last lease from before hides older ones even where it is over.
-    before = pl.col("valid_from") <= since
-    held = leases.addresses.filter(pl.col("valid_from") < until)
-    last = held.filter(before).unique(["address", "host"], keep="last", maintain_order=True)
-    addresses = pl.concat([last, held.filter(~before)]).with_columns(
-        pl.when(pl.col("valid_to") < until).then("valid_to").alias("valid_to")
-    )
-    return Leases(
-        _met(leases.containers, "container_id", met),
-        _met(addresses, "address", met),
-        leases.runs.filter((pl.col("ts") >= since) & (pl.col("ts") < until + PULL_TO_RUN)),
-        _met(leases.machines, "address", met),
-    )
 
+    def __init__(self, leases: Leases) -> None:
+        # these two stand in the order in which they were heard of, which later telemetry may change
+        containers, machines = leases.containers.sort("container_id"), leases.machines.sort("address")
+        self._tables = _tables(replace(leases, containers=containers, machines=machines))
+        self._hashes = {name: table.drop("valid_to", strict=False).hash_rows() for name, table in self._tables.items()}
+        self._marks = {
+            name: self._tables[name].select(mark(column)).to_series().to_numpy()
+            for name, column in (("containers", "container_id"), ("addresses", "address"), ("machines", "address"))
+        }
+        self._from, self._to = (_times(leases.addresses[name]) for name in ("valid_from", "valid_to"))
+        self._ran = _times(leases.runs["ts"])
+        following = pl.col("row").shift(-1).over("address", "host").fill_null(pl.len())
+        self._following = leases.addresses.with_row_index("row").select(following).to_series().to_numpy()
 
-def _met(table: pl.DataFrame, column: str, met: Marks) -> pl.DataFrame:
-    marks = pl.DataFrame({"mark": met}, schema={"mark": pl.UInt64})
-    return table.with_columns(mark(column)).join(marks, on="mark", how="semi", maintain_order="left").drop("mark")
+    def during(self, since: datetime, until: datetime, met: Marks) -> Leases:
+        """Keep what can name the workload of an event with `since <= ts < until`.
 
+        Parameters
+        ----------
+        met
+            Marks of the containers and addresses in the events (`features.survey`).
+        """
+        rows = self._rows(since, until, met)
+        found = Leases(**{name: self._tables[name][chosen] for name, chosen in rows.items()})
+        ended = pl.when(pl.col("valid_to") < until).then("valid_to").alias("valid_to")
+        return replace(found, addresses=found.addresses.with_columns(ended))
 
-def digest(leases: Leases) -> str:
-    """Give a text that is another one for other leases, but for the order of their containers and machines."""
-    containers, machines = (table.sort(table.columns[0]) for table in (leases.containers, leases.machines))
-    tables = (containers, leases.addresses, leases.runs, machines)
-    return hashlib.sha256(b"\n\n".join(table.write_csv().encode() for table in tables)).hexdigest()
+    def digest(self, since: datetime, until: datetime, met: Marks) -> str:
+        """Give a text that is another one for other leases `during` a span."""
+        rows = self._rows(since, until, met)
+        ends = self._to[rows["addresses"]]
+        found = hashlib.sha256(np.where(ends < micros(until), ends, _OPEN).tobytes())
+        for name, chosen in rows.items():
+            found.update(name.encode() + self._hashes[name][chosen].to_numpy().tobytes())
+        return found.hexdigest()
+
+    def _rows(self, since: datetime, until: datetime, met: Marks) -> dict[str, NDArray[np.intp]]:
+        first = int(self._from.searchsorted(micros(since), "right"))
+        begun = int(self._from.searchsorted(micros(until)))
+        # The last lease from before hides older ones even where it is over.
+        addresses = (self._following >= first) & (np.arange(len(self._from)) < begun)
+        ran = self._ran.searchsorted([micros(since), micros(until + PULL_TO_RUN)])
+        return {
+            "containers": np.flatnonzero(np.isin(self._marks["containers"], met)),
+            "addresses": np.flatnonzero(addresses & np.isin(self._marks["addresses"], met)),
+            "runs": np.arange(*ran),
+            "machines": np.flatnonzero(np.isin(self._marks["machines"], met)),
+        }
 
 
 def save(leases: Leases, folder: Path) -> None:
     """Write the tables of leases to a folder."""
-    for item in fields(leases):
-        whole_files.write_parquet(getattr(leases, item.name), folder / f"{item.name}.parquet", durable=False)
+    for name, table in _tables(leases).items():
+        whole_files.write_parquet(table, folder / f"{name}.parquet", durable=False)
 
 
 def load(folder: Path) -> Leases:
     """Read what `save` wrote."""
     return Leases(**{item.name: pl.read_parquet(folder / f"{item.name}.parquet") for item in fields(Leases)})
+
+
+def _times(column: pl.Series) -> NDArray[np.int64]:
+    return column.to_physical().fill_null(_OPEN).to_numpy()
+
+
+def _tables(leases: Leases) -> dict[str, pl.DataFrame]:
+    return {item.name: getattr(leases, item.name) for item in fields(leases)}

@@ -10,7 +10,7 @@ from features.addresses import INTERNAL, Network
 from features.answers import Answers
 from features.events import EPOCH, KINDS, TIME, with_missing
 from features.flows import name_destinations
-from features.lake import Lake
+from features.lake_reader import LakeReader
 from features.leases import Leases, attribute
 from features.lives import Lives
 from features.protocols import Extraction, extractors, specs
@@ -98,12 +98,12 @@ def images_of(events: pl.DataFrame) -> pl.DataFrame:
     return last.select(FACTS_SCHEMA.keys()).sort("workload")
 
 
-def read_leases(lake: Lake, until: datetime | None = None) -> Leases:
+def read_leases(lake: LakeReader, until: datetime | None = None) -> Leases:
     """Build the leases that everything before `until` tells of; None: everything."""
     return Lives(lake).renew().leases(until)
 
 
-def closed_until(lake: Lake, now: datetime | None = None) -> datetime | None:
+def closed_until(lake: LakeReader, now: datetime | None = None) -> datetime | None:
     """Give the end of the last closed window: event time has passed it. None for an empty lake.
 
     Events after `now` are of a broken clock and close nothing.
@@ -118,7 +118,7 @@ def floor_day(moment: datetime) -> datetime:
 
 
 def extract_days(
-    lake: Lake,
+    lake: LakeReader,
     since: datetime,
     until: datetime,
     *,

@@ -1,8 +1,10 @@
 """Reading the lake, while others add to it and merge its files."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from operator import attrgetter
 from typing import TypeVar
 
 import polars as pl
@@ -15,6 +17,8 @@ from features.locks import locked
 from features.stores import Store
 
 _TRIES = 20  # to read what is merged meanwhile
+
+_DAY = attrgetter("day")
 
 T = TypeVar("T")
 
@@ -70,10 +74,13 @@ class LakeReader:
         return _asked(self._listed(), since, until, kinds)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep every file where it is: others may add files meanwhile, and remove none."""
+    def held(self) -> Iterator["LakeReader"]:
+        """Keep every file where it is, and give them to read: others may add files meanwhile, and remove none.
+
+        Those that are added are not seen; the files are listed once.
+        """
         with locked(self.store.locks, "files", shared=True):
-            yield
+            yield _Held(self.store)
 
     def parts(self) -> Iterator[pl.DataFrame]:
         """Give all events a file at a time, for what needs not see them together, of a lake that nobody writes."""
@@ -156,9 +163,25 @@ class LakeReader:
         raise LakeError(f"files of the lake {self.store.location('')} are being merged all the time; run it again")
 
 
+class _Held(LakeReader):
+    """The files that there were when the lake was held."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._files = super()._listed()
+
+    def _listed(self) -> list[File]:
+        return self._files
+
+
 def _asked(
     files: list[File], since: datetime | None, until: datetime | None, kinds: Collection[str] | None
 ) -> list[File]:
+    """Choose files from those that are sorted by name, which begins with the day."""
+    if since is not None:
+        files = files[bisect_left(files, since.astimezone(UTC).date(), key=_DAY) :]
+    if until is not None:
+        files = files[: bisect_right(files, until.astimezone(UTC).date(), key=_DAY)]
     first, last = 0 if since is None else micros(since), None if until is None else micros(until) - 1
     classes = {None, *(CLASSES.values() if kinds is None else (CLASSES[kind] for kind in kinds))}
     return [file for file in files if file.kept in classes and file.overlaps(first, last)]

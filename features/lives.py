@@ -53,6 +53,10 @@ class Lives:
         own, counted = self._leases.at(self._events, until), self._heard.at(self._events, until)
         return joined(OwnLeases(*own), machines(*counted))
 
+    def events(self, until: datetime) -> pl.DataFrame:
+        """Give all events before `until` that tell of leases, by time, each once."""
+        return once(self._events.between(EPOCH, until))
+
     def placements(self, until: datetime) -> pl.DataFrame:
         """Tell the life of each container, as `features.placements.placements` does, from everything before `until`."""
         (placed,) = self._placed.at(self._events, until)

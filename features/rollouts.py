@@ -22,11 +22,15 @@ def spans(events: pl.DataFrame) -> pl.DataFrame:
     `workload, container_id, config, image_repository, ts, until`: `until` is null while it holds. Events that name no
     container tell of none.
     """
-    life = events.filter(_tells() & pl.all_horizontal(pl.col(*CONTAINER).is_not_null())).sort("ts", "event_id")
-    return (
-        life.with_columns(pl.col("ts").shift(-1).over("container_id").alias("until"))
-        .filter(pl.col("kind") == "config")
-        .select(*CONTAINER, "config", "image_repository", "ts", "until")
+    named = events.filter(pl.col("workload").is_not_null()).sort("ts", "event_id")
+    return lasting(named).select(*CONTAINER, "config", "image_repository", "ts", "until")
+
+
+def lasting(events: pl.DataFrame) -> pl.DataFrame:
+    """Keep the snapshots of containers, of events in time order, and say `until` when each held; null while it does."""
+    life = events.filter(_tells() & pl.col("container_id").is_not_null())
+    return life.with_columns(pl.col("ts").shift(-1).over("container_id").alias("until")).filter(
+        pl.col("kind") == "config"
     )
 
 

@@ -9,6 +9,7 @@ the slope of memory after the first third is told.
 """
 
 import argparse
+import contextlib
 import http.client
 import os
 import statistics
@@ -79,20 +80,21 @@ def show_turns(console: Console, found: dict[str, Timed], title: str) -> None:
     console.print(table)
 
 
-def watch_memory(server: Running, samples: list[tuple[float, float]]) -> Callable[[], None]:
+def watch_memory(server: Running, samples: list[tuple[float, ...]]) -> Callable[[], None]:
+    """Note the time and the memory of master, web worker, and whatever else there is, in megabytes."""
+
     def look() -> None:
-        total = 0
+        worker, held = server.worker(), {"master": 0.0, "worker": 0.0, "others": 0.0}
         for process in server.everything():
-            try:
-                total += process.memory_full_info().pss
-            except psutil.NoSuchProcess:
-                continue
-        samples.append((time.monotonic(), total / 1e6))
+            role = {server.process.pid: "master", worker.pid: "worker"}.get(process.pid, "others")
+            with contextlib.suppress(psutil.NoSuchProcess):
+                held[role] += process.memory_full_info().pss / 1e6
+        samples.append((time.monotonic(), *held.values()))
 
     return look
 
 
-def show_load(console: Console, kinds: Kinds, samples: list[tuple[float, float]], title: str) -> None:
+def show_load(console: Console, kinds: Kinds, samples: list[tuple[float, ...]], title: str) -> None:
     table = Table(title=title)
     for column in ("", "answered", "p50 ms", "p99 ms", "held back (429)", "errors"):
         table.add_column(column, justify="right")
@@ -103,11 +105,15 @@ def show_load(console: Console, kinds: Kinds, samples: list[tuple[float, float]]
     console.print(table)
     for error in sorted({error for tally in kinds.values() for error in tally.errors})[:5]:
         console.print(f"  {error}")
-    at, pss = np.array(samples).T
+    table = Table(title="memory (PSS), MB; the change is that after the first third")
+    for column in ("", "before", "at most", "at the end", "a minute"):
+        table.add_column(column, justify="right")
+    at, *held = np.array(samples).T
     late = at >= at[0] + (at[-1] - at[0]) / 3
-    slope = np.polyfit(at[late] / 60, pss[late], 1)[0] if np.count_nonzero(late) > 2 else float("nan")
-    console.print(f"memory (PSS) {pss[0]:.0f} MB before, at most {pss.max():.0f} MB, {pss[-1]:.0f} MB at the end;")
-    console.print(f"after the first third it changes by {slope:+.2f} MB a minute")
+    for role, pss in (*zip(("master", "web worker", "leading process"), held, strict=True), ("all", sum(held))):
+        slope = np.polyfit(at[late] / 60, pss[late], 1)[0] if np.count_nonzero(late) > 2 else float("nan")
+        table.add_row(role, *(f"{figure:.0f}" for figure in (pss[0], pss.max(), pss[-1])), f"{slope:+.2f}")
+    console.print(table)
 
 
 def main() -> None:
@@ -141,7 +147,7 @@ def main() -> None:
                 title = f"{given.windows} windows, {len(body) // 1000} kB, in one POST; milliseconds"
                 show_turns(console, by_turns(asked, body, given.rounds), title)
             seconds = given.soak * 60 or given.seconds
-            samples: list[tuple[float, float]] = []
+            samples: list[tuple[float, ...]] = []
             look = watch_memory(served, samples)
             look()
             kinds = press(served.port, given.connections, few, seconds, look)

@@ -9,10 +9,10 @@ from features import survey
 from features.attributed import KINDS, Class
 from features.extraction import DAY, floor_day
 from features.fingerprints import code, fingerprint
-from features.lake import Lake
 from features.lake_files import File
+from features.lake_reader import LakeReader
 from features.stores import Store
-from features.survey import Survey
+from features.survey import Marks, Survey
 from service.jobs.executors import unordered
 from service.jobs.progress import Progress
 
@@ -45,6 +45,11 @@ class Holding:
         return {name: found.rows for name, found in self.surveys.items()}
 
     @property
+    def met(self) -> Marks:
+        """Marks of the containers and addresses in the events."""
+        return sum(self.surveys.values(), Survey()).met
+
+    @property
     def buckets(self) -> int:
         """How many buckets to deal to: a power of two, so that those of one day are whole buckets of another."""
         return 1 << (max(sum(self.rows.values()) - 1, 0) // EVENTS).bit_length()
@@ -66,7 +71,7 @@ class _Part:
     kept: Path
 
 
-def holdings(lake: Lake, since: datetime, until: datetime, kept: Path, progress: Progress) -> list[Holding]:
+def holdings(lake: LakeReader, since: datetime, until: datetime, kept: Path, progress: Progress) -> list[Holding]:
     """See what the lake holds of the days from the one before `since` up to `until`.
 
     Parameters

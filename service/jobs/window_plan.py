@@ -1,19 +1,19 @@
 """Which days of windows are to be made: those that are made of other things than what is there was made of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
 
-from features import day_leases
 from features.addresses import Network
-from features.extraction import CONTROL_COLUMNS, DAY, floor_day, read_leases
+from features.day_leases import DayLeases
+from features.extraction import DAY, floor_day
 from features.fingerprints import code, fingerprint
-from features.lake import Lake
-from features.leases import Leases, attribute
-from features.rollouts import LIFE_KINDS, standing
-from features.survey import Survey
+from features.lake_reader import LakeReader
+from features.leases import Leases
+from features.lives import Lives
+from features.standing_snapshots import StandingSnapshots
 from features.window_store import WindowStore
 from features.windows import WINDOW
 from service.jobs.holdings import Holding
@@ -25,8 +25,6 @@ class DayPlan:
 
     Parameters
     ----------
-    leases
-        Those that matter to the day.
     dealt
         Fingerprint of all that its dealt events are made of.
     key
@@ -36,7 +34,6 @@ class DayPlan:
     """
 
     holding: Holding
-    leases: Leases
     dealt: str
     key: str
     before: "DayPlan | None"
@@ -47,28 +44,48 @@ class DayPlan:
         return self.holding.rows | {"traffic before": self.before.holding.rows["traffic"] if self.before else 0}
 
 
-def plan(
-    lake: Lake, holdings: Sequence[Holding], until: datetime, networks: tuple[Network, ...]
-) -> Iterator[tuple[DayPlan, pl.DataFrame]]:
-    """Plan days in their order, each with the attributed snapshots of the containers that stood before it.
+class Planner:
+    """Plans days by what a lake tells of containers, of which only what differs between days is looked at by day.
 
     Parameters
     ----------
     until
         What the lake holds from then on counts for nothing.
+    networks
+        Internal networks.
     """
-    leases = read_leases(lake, until)
-    stood, told = pl.DataFrame(), None
-    before: DayPlan | None = None
-    for holding in holdings:
-        begin = holding.since - 2 * WINDOW
-        life = lake.read(since=told, until=begin, kinds=LIFE_KINDS, columns=CONTROL_COLUMNS)
-        stood, told = standing(pl.concat([stood, life]) if told else life), begin
-        placed = attribute(stood, leases, networks)
-        if before is not None and before.holding.since < holding.since - DAY:
-            before = None
-        before = _day(holding, leases, placed, networks, before)
-        yield before, placed
+
+    def __init__(self, lake: LakeReader, until: datetime, networks: tuple[Network, ...]) -> None:
+        lives = Lives(lake).renew()
+        leases = lives.leases(until)
+        self._leases = DayLeases(leases)
+        self._snapshots = StandingSnapshots(lake, lives.events(until), leases, networks)
+        self._made_by = code(), [str(one) for one in networks]
+
+    def plans(self, holdings: Iterable[Holding]) -> Iterator[DayPlan]:
+        """Plan days, which are given in their order."""
+        before: DayPlan | None = None
+        for holding in holdings:
+            if before is not None and before.holding.since < holding.since - DAY:
+                before = None
+            before = self._plan(holding, before)
+            yield before
+
+    def leases(self, day: DayPlan) -> Leases:
+        """Give the leases that matter to a day."""
+        held = day.holding
+        return self._leases.during(held.since, held.until, held.met)
+
+    def standing(self, day: DayPlan) -> pl.DataFrame:
+        """Give the attributed snapshots of the containers that stood before a day's events of control."""
+        return self._snapshots.before(_begin(day.holding))
+
+    def _plan(self, held: Holding, before: DayPlan | None) -> DayPlan:
+        leases = self._leases.digest(held.since, held.until, held.met)
+        stood = self._snapshots.digest(_begin(held))
+        dealt = fingerprint(*self._made_by, held.until, list(held.files.values()), leases, stood)
+        key = fingerprint(dealt, before.dealt if before else None)
+        return DayPlan(held, dealt, key, replace(before, before=None) if before else None)
 
 
 def is_pending(day: DayPlan, store: WindowStore, since: datetime) -> bool:
@@ -86,13 +103,5 @@ def is_pending(day: DayPlan, store: WindowStore, since: datetime) -> bool:
     return not expired and told["key"] != day.key
 
 
-def _day(
-    holding: Holding, leases: Leases, placed: pl.DataFrame, networks: tuple[Network, ...], before: DayPlan | None
-) -> DayPlan:
-    met = sum(holding.surveys.values(), Survey()).met
-    own = day_leases.during(leases, holding.since, holding.until, met)
-    stood = placed.select("event_id", "host", "workload", "healthcheck").sort("event_id").write_csv()
-    files = list(holding.files.values())
-    dealt = fingerprint(code(), [str(one) for one in networks], holding.until, files, day_leases.digest(own), stood)
-    key = fingerprint(dealt, before.dealt if before else None)
-    return DayPlan(holding, own, dealt, key, replace(before, before=None) if before else None)
+def _begin(held: Holding) -> datetime:
+    return held.since - 2 * WINDOW

@@ -5,23 +5,21 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import polars as pl
-
 from features import day_leases
 from features.addresses import Network, internal_networks
 from features.answers import AnswersPart, merge_answers
 from features.attributed import ANSWERS, KINDS, Slice, deal, deal_group, deal_slice, groups, is_done
 from features.bucket_windows import BucketDay, Dealt, extract_bucket
 from features.extraction import closed_until, floor_day
-from features.lake import Lake
 from features.partition import bucket_of
+from features.stores import Store
 from features.window_store import WindowStore
 from service.jobs.errors import JobError
 from service.jobs.executors import Task, executing, unordered
 from service.jobs.holdings import holdings, slices
 from service.jobs.locks import only_one
 from service.jobs.progress import Progress, silent
-from service.jobs.window_plan import DayPlan, is_pending, plan
+from service.jobs.window_plan import DayPlan, Planner, is_pending
 from service.wiring import Home
 
 BATCH = 20_000_000  # events that lie dealt on disk at a time, and those of one more day
@@ -59,22 +57,23 @@ def extract_windows(
     JobError
         If another run is at work, the lake is empty, or the executor fails.
     """
-    settings, lake, store = home.settings, home.lake, home.windows
-    span, closed = lake.span(), closed_until(lake)
-    if span is None or closed is None:
-        raise JobError("the lake is empty (run wharfinger ingest first)")
-    since, until = since or span[0], min(until or closed, closed)
+    settings, store = home.settings, home.windows
     networks = internal_networks(settings.internal_cidrs)
     with (
         only_one(settings.home / "windows.lock", "extraction of windows"),
-        lake.held(),
+        home.lake.held() as lake,
         executing(settings, executor=executor, scheduler=scheduler),
     ):
+        span, closed = lake.span(), closed_until(lake)
+        if span is None or closed is None:
+            raise JobError("the lake is empty (run wharfinger ingest first)")
+        since, until = since or span[0], min(until or closed, closed)
         held = holdings(lake, since, until, store.root / "surveys", progress)
-        batch = _Batch(lake, store, networks)
-        for number, (day, stood) in enumerate(plan(lake, held, until, networks), 1):
+        planner = Planner(lake, until, networks)
+        batch = _Batch(lake.store, store, planner, networks)
+        for number, day in enumerate(planner.plans(held), 1):
             if is_pending(day, store, since):
-                batch.add(day, stood)
+                batch.add(day)
             if batch.events >= BATCH or number == len(held):
                 batch.make()
             progress("windows", number / len(held))
@@ -88,9 +87,10 @@ def extract_windows(
 class _Batch:
     """Days that are made together, so that there is work for many workers."""
 
-    def __init__(self, lake: Lake, store: WindowStore, networks: tuple[Network, ...]) -> None:
-        self._lake = lake
+    def __init__(self, files: Store, store: WindowStore, planner: Planner, networks: tuple[Network, ...]) -> None:
+        self._files = files
         self._store = store
+        self._planner = planner
         self._networks = networks
         self._days: list[DayPlan] = []
 
@@ -99,15 +99,19 @@ class _Batch:
         """Number of events of the days."""
         return sum(sum(day.holding.rows.values()) for day in self._days)
 
-    def add(self, day: DayPlan, stood: pl.DataFrame) -> None:
-        """Take a day in, with the attributed snapshots of the containers that stood before it."""
+    def add(self, day: DayPlan) -> None:
+        """Take a day in."""
         folder = self._folder(day)
         for one in (folder, *([self._folder(day.before)] if day.before else [])):
             for other in set(one.parent.glob("*")) - {one}:
                 shutil.rmtree(other)
         self._store.sweep(day.holding.since.date(), day.key)
         if not is_done(folder, _STANDING):
-            placed = stood.with_columns(bucket_of("workload", day.holding.buckets)).drop_nulls("bucket")
+            placed = (
+                self._planner.standing(day)
+                .with_columns(bucket_of("workload", day.holding.buckets))
+                .drop_nulls("bucket")
+            )
             deal([placed], folder, _STANDING, day.holding.buckets)
         self._days.append(day)
 
@@ -117,7 +121,7 @@ class _Batch:
             return
         needed = {self._folder(day): day for one in self._days for day in (one.before, one) if day is not None}
         for folder, day in needed.items():
-            day_leases.save(day.leases, folder / "leases")
+            day_leases.save(self._planner.leases(day), folder / "leases")
         _run(deal_slice, [task for folder, day in needed.items() for task in self._slices(folder, day)])
         _run(deal_group, [task for folder, day in needed.items() for task in groups(folder, day.holding.buckets)])
         _run(merge_answers, [task for folder, day in needed.items() for task in _answers(folder, day)])
@@ -139,7 +143,7 @@ class _Batch:
             for number, files in enumerate(slices(held.files[name])):
                 yield Slice(
                     holds=name,
-                    store=self._lake.store,
+                    store=self._files,
                     files=files,
                     since=held.since,
                     until=held.until,
