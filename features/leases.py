@@ -62,6 +62,11 @@ def image_key() -> pl.Expr:
     ).alias("image_key")
 
 
+def is_pull() -> pl.Expr:
+    """Select the pulls of images, as an engine or a registry tells of them."""
+    return (pl.col("kind") == "pull") | (pl.col("action") == "registry_pull")
+
+
 def build_leases(events: pl.DataFrame) -> Leases:
     """Build the lease table from lifecycle and configuration events (columns `LEASE_COLUMNS`), whatever their order."""
     events = events.select(LEASE_COLUMNS).sort("ts", "event_id")
@@ -193,11 +198,7 @@ def attribute(events: pl.DataFrame, leases: Leases, networks: tuple[Network, ...
     that the container's own health check runs).
     """
     events = events.sort("ts", "event_id")
-    told = (
-        (pl.col("kind") == "pull") | (pl.col("action") == "registry_pull")
-        if "action" in events.columns
-        else pl.lit(value=False)
-    )
+    told = is_pull() if "action" in events.columns else pl.lit(value=False)
     # Joined are the columns that it takes, not the rows as they are: these are wide.
     rows = _placed(events.select(_ENDS), leases).with_row_index("row")
     pulled = _pulled_for(with_missing(events.with_columns(rows["row"], rows["host"]).filter(told)), leases)

@@ -11,7 +11,7 @@ from features.day_leases import DayLeases
 from features.extraction import DAY, floor_day, read_told
 from features.fingerprints import code, fingerprint
 from features.lake_reader import LakeReader
-from features.leases import Leases, build_leases
+from features.leases import Leases, build_leases, is_pull
 from features.standing_snapshots import StandingSnapshots
 from features.window_store import WindowStore
 from features.windows import WINDOW
@@ -57,7 +57,7 @@ class Planner:
     def __init__(self, lake: LakeReader, until: datetime, networks: tuple[Network, ...]) -> None:
         told = read_told(lake, until)
         leases = build_leases(told)
-        self._leases = DayLeases(leases)
+        self._leases = DayLeases(leases, told.filter(is_pull())["ts"])
         self._snapshots = StandingSnapshots(lake, told, leases, networks)
         self._made_by = code(), [str(one) for one in networks]
 
