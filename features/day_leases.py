@@ -5,7 +5,7 @@ What they say of the day's events is what all leases say of them.
 
 import hashlib
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from features.lake_files import micros
 from features.leases import PULL_TO_RUN, Leases
 from features.survey import Marks, mark
 
+_PULL_TO_RUN = PULL_TO_RUN // timedelta.resolution
 _OPEN = np.iinfo(np.int64).max  # the end of what has not ended
 
 
@@ -27,9 +28,11 @@ class DayLeases:
     ----------
     leases
         All there are.
+    pulled
+        Times of pulls, ascending: what ran is asked for by those alone.
     """
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: Leases, pulled: pl.Series) -> None:
         # these two stand in the order in which they were heard of, which later telemetry may change
         containers, machines = leases.containers.sort("container_id"), leases.machines.sort("address")
         self._tables = _tables(replace(leases, containers=containers, machines=machines))
@@ -39,7 +42,7 @@ class DayLeases:
             for name, column in (("containers", "container_id"), ("addresses", "address"), ("machines", "address"))
         }
         self._from, self._to = (_times(leases.addresses[name]) for name in ("valid_from", "valid_to"))
-        self._ran = _times(leases.runs["ts"])
+        self._ran, self._pulled = _times(leases.runs["ts"]), _times(pulled)
         following = pl.col("row").shift(-1).over("address", "host").fill_null(pl.len())
         self._following = leases.addresses.with_row_index("row").select(following).to_series().to_numpy()
 
@@ -70,13 +73,19 @@ class DayLeases:
         begun = int(self._from.searchsorted(micros(until)))
         # The last lease from before hides older ones even where it is over.
         addresses = (self._following >= first) & (np.arange(len(self._from)) < begun)
-        ran = self._ran.searchsorted([micros(since), micros(until + PULL_TO_RUN)])
         return {
             "containers": np.flatnonzero(np.isin(self._marks["containers"], met)),
             "addresses": np.flatnonzero(addresses & np.isin(self._marks["addresses"], met)),
-            "runs": np.arange(*ran),
+            "runs": self._runs(micros(since), micros(until)),
             "machines": np.flatnonzero(np.isin(self._marks["machines"], met)),
         }
+
+    def _runs(self, since: int, until: int) -> NDArray[np.intp]:
+        """Find the runs that a pull of the day may have been for."""
+        first, after = self._pulled.searchsorted([since, until])
+        pulled = self._pulled[first:after]
+        found = pulled.searchsorted(self._ran, "right") > pulled.searchsorted(self._ran - _PULL_TO_RUN)
+        return np.flatnonzero(found)
 
 
 def save(leases: Leases, folder: Path) -> None:

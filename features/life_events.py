@@ -10,11 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from features.container_leases import HEALTHCHECK
 from features.events import conform
 from features.holdings import by_day_and_class
 from features.lake_files import File, asked, once, scan
 from features.lake_reader import LakeReader
-from features.leases import HEALTHCHECK, LEASE_COLUMNS, LEASE_KINDS
+from features.leases import LEASE_COLUMNS, LEASE_KINDS
 from features.machines import IMAGE, MACHINE_KINDS
 from features.rollouts import LIFE_KINDS
 

@@ -6,10 +6,11 @@ from typing import Self
 
 import polars as pl
 
+from features.container_leases import OwnLeases, by_container
 from features.events import EPOCH, conform
 from features.lake_files import once
 from features.lake_reader import LakeReader
-from features.leases import LEASE_COLUMNS, Leases, OwnLeases, by_container, joined
+from features.leases import LEASE_COLUMNS, Leases, joined
 from features.life_events import KEYS, Key, LifeEvents
 from features.machines import heard, machines
 from features.placements import placements

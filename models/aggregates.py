@@ -36,9 +36,19 @@ def aggregate(bits: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     Shape (n, 2): strongest evidence of any group, and strongest of any other group.
     """
+    return two_strongest(by_group(bits))
+
+
+def by_group(bits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the strongest evidence of each group, (n, features) to (n, groups)."""
     grouped = np.zeros((len(bits), len(groups())))
     for column, group in enumerate(group_of_feature()):
         np.maximum(grouped[:, group], bits[:, column], out=grouped[:, group])
+    return grouped
+
+
+def two_strongest(grouped: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the strongest evidence of any group and that of any other, (n, groups) to (n, 2)."""
     return np.ascontiguousarray(np.partition(grouped, (-2, -1), axis=1)[:, :-3:-1])
 
 

@@ -12,7 +12,7 @@ from features.evidence import Normal
 from features.extraction import closed_until, extract_days
 from features.lake import Lake
 from features.windows import Windows, floor_window, merge_windows
-from models.aggregates import aggregate
+from models.aggregates import by_group, two_strongest
 from models.alert_rate import AlertRate
 from models.calibration import TailCalibration
 from models.channels import Channels, strength, summed
@@ -195,7 +195,8 @@ def _tails(held_out: HeldOut, seed: int) -> Tails:
 
 
 def _vectors(trust: Trust, held_out: HeldOut) -> NDArray[np.float64]:
-    return aggregate(rolling_max(held_out.keys, trust.apply(held_out.bits))[0])
+    # Groups are fewer than features, and the strongest within an hour is the same whichever maximum is taken first.
+    return two_strongest(rolling_max(held_out.keys, by_group(trust.apply(held_out.bits)))[0])
 
 
 def fit_channels(held_out: HeldOut, unseen: NDArray[np.float64], budget: float, seed: int) -> Channels:

@@ -11,7 +11,7 @@ from features.day_leases import DayLeases
 from features.extraction import DAY, floor_day
 from features.fingerprints import code, fingerprint
 from features.lake_reader import LakeReader
-from features.leases import Leases
+from features.leases import Leases, is_pull
 from features.lives import Lives
 from features.standing_snapshots import StandingSnapshots
 from features.window_store import WindowStore
@@ -57,9 +57,9 @@ class Planner:
 
     def __init__(self, lake: LakeReader, until: datetime, networks: tuple[Network, ...]) -> None:
         lives = Lives(lake).renew()
-        leases = lives.leases(until)
-        self._leases = DayLeases(leases)
-        self._snapshots = StandingSnapshots(lake, lives.events(until), leases, networks)
+        told, leases = lives.events(until), lives.leases(until)
+        self._leases = DayLeases(leases, told.filter(is_pull())["ts"])
+        self._snapshots = StandingSnapshots(lake, told, leases, networks)
         self._made_by = code(), [str(one) for one in networks]
 
     def plans(self, holdings: Iterable[Holding]) -> Iterator[DayPlan]:

@@ -7,7 +7,9 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.protocols import specs
 from features.windows import WINDOW
+from models.aggregates import aggregate, by_group, two_strongest
 from models.rolling import SPAN, rolling_max
 
 NOON = datetime(2026, 9, 14, 12, tzinfo=UTC)
@@ -48,6 +50,17 @@ def test_equals_looking_back_one_by_one(windows: list[tuple[str, int]], span: in
         assert np.array_equal(largest[row], evidence[recent].max(axis=0))
         assert set(source[row]) <= set(recent)
     assert np.array_equal(np.take_along_axis(evidence, source, axis=0), largest)
+
+
+@given(st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_groups_may_be_made_before_or_after(windows: int, seed: int) -> None:
+    """The strongest of a group within an hour is the same to the last bit, whichever maximum is taken first."""
+    keys = _keys([("ab"[number % 2], number // 2) for number in range(windows)])
+    evidence = np.random.default_rng(seed).exponential(2.0, (windows, len(specs())))
+
+    by_feature = aggregate(rolling_max(keys, evidence)[0])
+
+    assert np.array_equal(two_strongest(rolling_max(keys, by_group(evidence))[0]), by_feature)
 
 
 def test_default_span_is_an_hour() -> None:

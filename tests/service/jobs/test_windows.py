@@ -131,6 +131,78 @@ def test_days_beyond_the_history_are_removed(estate: Estate, tmp_path: Path) -> 
     assert extract_windows(home, since=START + 2 * DAY).days() == [date(2026, 9, 8), date(2026, 9, 9)]
 
 
+def contents(home: Home) -> dict[str, str]:
+    """Give the digest of each file of windows by day, bucket and table, whatever its key."""
+    return {name.rpartition("-")[0]: digest for name, (digest, _) in files(home).items() if name.endswith(".parquet")}
+
+
+def _snapshot(day: float, number: int, begun: float, **more: object) -> dict[str, object]:
+    own = {"container_id": f"c{number}", "host": "n1", "workload": f"docker:shop/s{number}", "config": ["User=1"]}
+    told = {"ts": START + day * DAY, "kind": "config", "valid_from": START + begun * DAY, "addresses": ["10.0.0.1"]}
+    return own | told | more
+
+
+def _life(day: float, number: int, action: str, **more: object) -> dict[str, object]:
+    own = {"container_id": f"c{number}", "host": "n1", "action": action}
+    return own | {"ts": START + day * DAY, "kind": "lifecycle"} | more
+
+
+def _days_of_one_address() -> list[dict[str, object]]:
+    call = {"kind": "flow", "src_ip": "10.0.0.1", "dst_ip": "203.0.113.7", "dst_port": 443, "conn_state": "SF"}
+    calls = [call | {"ts": START + hour * timedelta(hours=1)} for hour in range(4 * 24)]
+    first, other = [_snapshot(1.3, 1, 1.2), _life(1.4, 1, "rename")], _snapshot(2.5, 3, 2.4, addresses=["10.0.0.3"])
+    return [*first, other, _life(0.4, 2, "start"), *calls]  # of the second nobody says whose it is
+
+
+LATE = {
+    "what an address was before is learnt": ([_snapshot(3.2, 4, 0.5)], {0, 1, 2, 3}),
+    "an end of days ago comes late": ([_life(1.7, 1, "die")], {1, 2, 3}),
+    "a container gets its name": ([_life(3.1, 2, "start", workload="docker:shop/s2")], {0, 1, 3}),
+    "a container comes to an address that has a holder": ([_snapshot(2.2, 5, 2.1)], {2, 3}),
+    "a container that nobody met is seen": ([_snapshot(3.3, 6, 0.2, addresses=["10.9.9.9"])], {3}),
+}
+
+
+@pytest.mark.parametrize(("late", "days"), LATE.values(), ids=LATE)
+def test_what_is_learnt_late_redoes_the_days_that_it_changes(
+    tmp_path: Path, late: list[dict[str, object]], days: set[int]
+) -> None:
+    """Who had an address or a name on earlier days is told later: windows are, byte for byte, those made anew."""
+    home, anew = home_of(tmp_path / "nightly"), home_of(tmp_path / "anew")
+    told = frame([row | {"event_id": number} for number, row in enumerate(_days_of_one_address(), 1)])
+    last = frame([row | {"event_id": 1000 + number} for number, row in enumerate(late)])
+    home.lake.append(told)
+    extract_windows(home)
+    before = files(home)
+    home.lake.append(last)
+    extract_windows(home)
+    anew.lake.append(pl.concat([told, last]))
+    extract_windows(anew)
+
+    assert remade(before, files(home)) == {f"{START + number * DAY:%F}" for number in days}
+    assert contents(home) == contents(anew)
+
+
+@pytest.mark.parametrize("change", ["compacted", "deleted"])
+def test_files_that_are_others_give_the_windows_of_what_they_hold(tmp_path: Path, change: str) -> None:
+    """A compaction changes no window, and a file that is gone takes what only it told."""
+    home, anew = home_of(tmp_path / "nightly"), home_of(tmp_path / "anew")
+    told = frame([row | {"event_id": number} for number, row in enumerate(_days_of_one_address(), 1)])
+    for part in (told[::2], told[1::2]):
+        home.lake.append(part)
+    extract_windows(home)
+    if change == "compacted":
+        home.lake.compact(START + 3 * DAY)
+    else:
+        gone = home.lake.files(START + DAY, START + 2 * DAY, ["config"])[0]
+        home.lake.store.delete([gone.name])
+    anew.lake.append(home.lake.read())
+    extract_windows(home)
+    extract_windows(anew)
+
+    assert contents(home) == contents(anew)
+
+
 def test_an_empty_lake_says_what_to_do(tmp_path: Path) -> None:
     """Without events there is nothing to extract."""
     with pytest.raises(JobError, match="wharfinger ingest"):
