@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features import attributed
+from features import attributed, bucket_windows
 from features.events import frame
 from features.extraction import closed_until, extract_days
 from features.lake import Lake
@@ -167,12 +167,17 @@ def rows(draw: Callable[..., object]) -> dict[str, object]:
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-@given(events=st.lists(rows(), min_size=2, max_size=40), count=st.sampled_from([5, 12]))
+@given(
+    events=st.lists(rows(), min_size=2, max_size=40), count=st.sampled_from([5, 12]), most=st.sampled_from([1, 4, 100])
+)
 def test_any_few_events_give_the_same_windows(
-    monkeypatch: pytest.MonkeyPatch, events: list[dict[str, object]], count: int
+    monkeypatch: pytest.MonkeyPatch, events: list[dict[str, object]], count: int, most: int
 ) -> None:
-    """Whoever answered, called or was called in whichever bucket, on whichever day: the windows are the same."""
+    """Whoever answered, called or was called in whichever bucket, on whichever day, however many spans a day is worked
+    on in: the windows are the same.
+    """
     monkeypatch.setattr(holdings, "EVENTS", count)
+    monkeypatch.setattr(bucket_windows, "MOST", most)
     with TemporaryDirectory() as folder:
         home = home_of(Path(folder))
         table = frame([row | {"event_id": number} for number, row in enumerate(events, 1)])
