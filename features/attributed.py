@@ -32,6 +32,7 @@ COLUMNS: dict[Class, tuple[str, ...]] = {"traffic": TRAFFIC_COLUMNS, "control": 
 ANSWERS = "answers"  # folder of what DNS answered
 GROUPS = 64  # buckets, or groups of them, that one task deals to at most
 _TOGETHER = 100_000  # events of a group that are dealt at a time
+ROW_GROUP = 1 << 15  # of dealt events, of which spans of time are read apart
 _DONE = ".done"
 # of a flow that comes from another bucket: when, who, and how it went
 _COPIED = ("ts", "event_id", "kind", "src_ip", "peer", "conn_state")
@@ -158,7 +159,7 @@ def _write(parts: Sequence[pl.DataFrame], place: pl.Expr, folder: Path, places: 
     order = rows.select(place.alias("place"), "ts", "event_id").with_row_index("row").sort("place", "ts", "event_id")
     for (number,), of_place in order.group_by("place", maintain_order=True):
         path = folder / f"{places}={number:05d}" / f"{name}.parquet"
-        whole_files.write_parquet(rows[of_place["row"]], path, durable=False)
+        whole_files.write_parquet(rows[of_place["row"]], path, row_group=ROW_GROUP, durable=False)
 
 
 def _dealt(events: pl.DataFrame, buckets: int) -> list[pl.DataFrame]:

@@ -1,5 +1,6 @@
 """The windows of a bucket of workloads on one day, from nothing but the bucket's events and all DNS answers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,10 +10,10 @@ import polars as pl
 from features import whole_files
 from features.answers import read_answers
 from features.attributed import ANSWERS
-from features.dealt_events import Dealt, Span, naming, spans
+from features.dealt_events import Dealt, Span, shared, spans
 from features.events import with_missing
 from features.extraction import Part, assemble, extractions, images_of
-from features.flows import name_destinations
+from features.flows import ASKED, name_destinations
 from features.lake_files import asked, once
 from features.partition import Bucket, bucket_of
 from features.rollouts import LIFE_KINDS
@@ -24,7 +25,7 @@ TRAILING_COLUMNS = (
     "uid", "server_name", "query",
 )  # fmt: skip
 TABLES = ("values", "items", "facts")
-MOST = 64_000  # events, of the day and of the one before, that are extracted together
+MOST = 48_000  # events, of the day and of the one before, that are extracted together
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def extract_bucket(task: BucketDay) -> None:
     if task.paths[-1].exists():
         return
     traffic, control = _traffic(task), _control(task)
-    found = extractions((_named(task, traffic, span) for span in spans(traffic, MOST)), task.since)
+    found = extractions(_named(task, traffic), task.since)
     found += extractions((_part(control, span, task.own.last_control) for span in spans(control, MOST)), task.since)
     lives = control.filter(pl.col("kind").is_in(LIFE_KINDS)).collect()
     closed = assemble(found, images_of(lives)).between(task.since, task.until - WINDOW + timedelta.resolution)
@@ -87,14 +88,20 @@ def _control(task: BucketDay) -> pl.LazyFrame:
     return pl.concat([events, recent])
 
 
-def _named(task: BucketDay, events: pl.LazyFrame, span: Span) -> Part:
-    part = _part(events, span, task.own.last_traffic)
-    others = naming(events, part.events, span)
+def _named(task: BucketDay, events: pl.LazyFrame) -> Iterator[Part]:
+    among = spans(events, MOST)
+    others = shared(events, among) if len(among) > 1 else None
     days = [task.own] if task.before is None else [task.before, task.own]
-    flows = (table.filter(pl.col("kind") == "flow")["dst_ip"] for table in (part.events, others) if table is not None)
-    folders = [day.folder / ANSWERS for day in days]
-    answers = read_answers(folders, pl.concat(flows), heard=any(day.heard for day in days))
-    return Part(name_destinations(part.events, answers, others), part.until)
+    folders, heard = [day.folder / ANSWERS for day in days], any(day.heard for day in days)
+
+    def named(span: Span) -> Part:
+        part = _part(events, span, task.own.last_traffic)
+        beyond = part.events.select(ASKED).clear() if others is None else others.filter(~asked(*span, None))
+        flows = (table.filter(pl.col("kind") == "flow")["dst_ip"] for table in (part.events, beyond))
+        answers = read_answers(folders, pl.concat(flows), heard=heard)
+        return Part(name_destinations(part.events, answers, beyond), part.until)
+
+    return map(named, among)
 
 
 def _part(events: pl.LazyFrame, span: Span, last: datetime) -> Part:

@@ -7,11 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
+import polars_hash as plh
 
 from features.attributed import COLUMNS, FOR_ATTRIBUTION, Class
-from features.events import EVENT_SCHEMA
+from features.events import EVENT_SCHEMA, TIME
 from features.flows import ASKED, CONNECTED
-from features.lake_files import asked
 from features.partition import Bucket, bucket_of, overlapping
 from features.windows import window_start
 
@@ -19,7 +19,8 @@ Span = tuple[datetime | None, datetime | None]
 """Since when, and before when; None is for ever."""
 
 ADDED = {"peer": pl.String(), "external": pl.Boolean(), "healthcheck": pl.String()}  # by attribution
-_CONNECTION = ["workload", "uid"]
+_NUMBER = plh.col("uid").nchash.xxh3_64().alias("connection")  # two with one number are read without need
+_NUMBERED = 1 << 20  # events whose connections are numbered at a time
 
 
 @dataclass(frozen=True)
@@ -86,19 +87,27 @@ def spans(events: pl.LazyFrame, most: int) -> list[Span]:
     return list(pairwise([None, *cuts, None]))
 
 
-def naming(events: pl.LazyFrame, own: pl.DataFrame, span: Span) -> pl.DataFrame | None:
-    """Read what lies beyond a span and has a say in how the flows of its `own` events are named.
+def shared(events: pl.LazyFrame, among: Sequence[Span]) -> pl.DataFrame:
+    """Read what is needed beyond a span to name where its flows went, whichever span it is.
 
-    That is the rest of their connections, and for each workload one look-up, if there is any.
+    That is what is told of connections in more than one span, which are few, and for each workload one look-up.
 
     Returns
     -------
-    `features.flows.ASKED`; None where nothing lies beyond the span.
+    `features.flows.ASKED`.
     """
-    if span == (None, None):
-        return None
-    beyond = events.filter(~asked(*span, None)).select(ASKED)
-    connections = own.select(_CONNECTION).drop_nulls().unique().lazy()
-    rest = beyond.filter(pl.col("kind").is_in(CONNECTED)).join(connections, on=_CONNECTION, how="semi")
-    lookups = beyond.filter(pl.col("kind") == "dns").unique("workload")
-    return pl.concat([rest, lookups]).collect(engine="streaming")
+    told = events.filter(pl.col("kind").is_in(CONNECTED) & pl.col("uid").is_not_null())
+    cuts = pl.Series([end for _, end in among[:-1]], dtype=TIME)
+    parts = 1 + events.select(pl.len()).collect().item() // _NUMBERED
+    crossing = pl.concat(_crossing(told.filter(_NUMBER % parts == part), cuts) for part in range(parts))
+    rest = told.filter(_NUMBER.is_in(crossing.implode())).select(ASKED).collect()
+    lookups = events.filter(pl.col("kind") == "dns").select(ASKED).unique("workload").collect(engine="streaming")
+    return pl.concat([rest, lookups])
+
+
+def _crossing(told: pl.LazyFrame, cuts: pl.Series) -> pl.Series:
+    """Give the numbers of connections that are told of in more than one span."""
+    connections = told.select(_NUMBER, "ts").collect()
+    spans = connections.with_columns(cuts.search_sorted(connections["ts"], "right").alias("span"))
+    both = spans.group_by("connection").agg(pl.col("span").min().alias("first"), pl.col("span").max().alias("last"))
+    return both.filter(pl.col("first") < pl.col("last"))["connection"]

@@ -109,6 +109,7 @@ def extractions(parts: Iterable[Part], since: datetime = EPOCH) -> list[Extracti
                 own, trails[name] = _asked(one, part, since, trails.get(name, NOTHING))
                 found.setdefault(name, []).append(Extraction(own.values.filter(told), own.items.filter(told)))
         since = max(since, floor_window(part.until) + WINDOW)
+        del part  # while the next one is read
     return [Extraction(pl.concat(e.values for e in own), pl.concat(e.items for e in own)) for own in found.values()]
 
 
