@@ -52,12 +52,14 @@ def remade(before: dict[str, tuple[str, int]], after: dict[str, tuple[str, int]]
 
 
 @pytest.mark.parametrize(
-    ("events", "groups"), [(50_000, 64), (4_000, 64), (4_000, 2), pytest.param(900, 4, marks=pytest.mark.slow)]
+    ("events", "groups", "most"),
+    [(50_000, 64, 5_000), (4_000, 64, 48_000), (4_000, 2, 2_000), pytest.param(900, 4, 300, marks=pytest.mark.slow)],
 )
 def test_buckets_make_no_difference(
-    estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int, groups: int
+    estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int, groups: int, most: int
 ) -> None:
-    """One bucket or many, dealt at once or by groups: values, items and facts are those of one process."""
+    """One bucket or many, dealt at once or by groups, read whole or in spans: the windows are those of one process."""
+    monkeypatch.setattr(bucket_windows, "MOST", most)
     monkeypatch.setattr(holdings, "EVENTS", events)
     monkeypatch.setattr(attributed, "GROUPS", groups)
     monkeypatch.setattr(holdings, "SLICE_BYTES", 100 * events)
