@@ -13,7 +13,7 @@ from features.attributed import ANSWERS
 from features.dealt_events import Dealt, Span, shared, spans
 from features.events import with_missing
 from features.extraction import Part, assemble, extractions, images_of
-from features.flows import ASKED, name_destinations
+from features.flows import name_destinations
 from features.lake_files import asked, once
 from features.partition import Bucket, bucket_of
 from features.rollouts import LIFE_KINDS
@@ -90,15 +90,15 @@ def _control(task: BucketDay) -> pl.LazyFrame:
 
 def _named(task: BucketDay, events: pl.LazyFrame) -> Iterator[Part]:
     among = spans(events, MOST)
-    others = shared(events, among) if len(among) > 1 else None
+    others = shared(events, among)
     days = [task.own] if task.before is None else [task.before, task.own]
     folders, heard = [day.folder / ANSWERS for day in days], any(day.heard for day in days)
 
     def named(span: Span) -> Part:
         part = _part(events, span, task.own.last_traffic)
-        beyond = part.events.select(ASKED).clear() if others is None else others.filter(~asked(*span, None))
-        flows = (table.filter(pl.col("kind") == "flow")["dst_ip"] for table in (part.events, beyond))
-        answers = read_answers(folders, pl.concat(flows), heard=heard)
+        beyond = others.filter(~asked(*span, None))
+        flows = pl.concat(table.select("kind", "dst_ip") for table in (part.events, beyond))
+        answers = read_answers(folders, flows.filter(pl.col("kind") == "flow")["dst_ip"], heard=heard)
         return Part(name_destinations(part.events, answers, beyond), part.until)
 
     return map(named, among)

@@ -96,6 +96,8 @@ def shared(events: pl.LazyFrame, among: Sequence[Span]) -> pl.DataFrame:
     -------
     `features.flows.ASKED`.
     """
+    if len(among) == 1:
+        return pl.DataFrame(schema={name: (EVENT_SCHEMA | ADDED)[name] for name in ASKED})
     told = events.filter(pl.col("kind").is_in(CONNECTED) & pl.col("uid").is_not_null())
     cuts = pl.Series([end for _, end in among[:-1]], dtype=TIME)
     parts = 1 + events.select(pl.len()).collect().item() // _NUMBERED

@@ -61,7 +61,7 @@ def name_destinations(events: pl.DataFrame, answers: Answers, others: pl.DataFra
     `edge` (`destination:port`); of what was said in TLS or HTTP the `destination` of its connection's first flow.
     """
     own = rows = events.select(ASKED).with_row_index("row")
-    if others is not None:
+    if others is not None and not others.is_empty():
         rows = pl.concat([own, others], how="diagonal").sort("ts", "event_id")
     flows = (
         rows.filter(_leaves())
