@@ -12,7 +12,7 @@ from features.extraction import TRAFFIC, read_leases
 from features.flows import NAMED, name_destinations
 from features.leases import attribute
 from features.protocols import FAMILIES, NOTHING, Extractor, LookingBack, extractors, specs
-from features.windows import ITEMS_SCHEMA, KEY, WINDOW, window_start
+from features.windows import ITEMS_SCHEMA, KEY, WINDOW, floor_window, window_start
 from tests.estates import Estate
 
 
@@ -99,7 +99,7 @@ def test_a_trail_tells_what_the_events_before_would(extractor: Extractor, events
     """In spans of three hours, each with the trail of those before, it finds what it finds in all events at once."""
     if not isinstance(extractor, LookingBack):
         return
-    starts = [events["ts"].min().replace(minute=0) + timedelta(hours=3 * number) for number in range(1, 4)]
+    starts = [floor_window(events["ts"].min()) + timedelta(hours=3 * number) for number in range(1, 4)]
     whole, trail = extractor.extract(events), NOTHING
 
     for start, end in pairwise([EPOCH, *starts, events["ts"].max() + WINDOW]):
