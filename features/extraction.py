@@ -105,19 +105,23 @@ def extractions(parts: Iterable[Part], since: datetime = EPOCH) -> list[Extracti
         # What is told of a silence may lie in windows that have not come yet.
         told = starting(since) & (pl.col("window_start") <= pl.lit(part.until, TIME))
         for name, one in extractors().items():
-            if name in trails or not kinds.isdisjoint(one.kinds):
-                own, trails[name] = _asked(one, part, since, trails.get(name, NOTHING))
+            if name not in trails and kinds.isdisjoint(one.kinds):
+                continue
+            trails[name] = _trail(one, part.events, trails.get(name, NOTHING))
+            if part.until >= since:
+                own = _extraction(one, part.events, since, trails[name])
                 found.setdefault(name, []).append(Extraction(own.values.filter(told), own.items.filter(told)))
         since = max(since, floor_window(part.until) + WINDOW)
         del part  # while the next one is read
     return [Extraction(pl.concat(e.values for e in own), pl.concat(e.items for e in own)) for own in found.values()]
 
 
-def _asked(one: Extractor, part: Part, since: datetime, before: Trail) -> tuple[Extraction, Trail]:
-    if not isinstance(one, LookingBack):
-        return one.extract(part.events, since), NOTHING
-    trail = one.trail(part.events, before)
-    return one.extract(part.events, since, trail), trail
+def _trail(one: Extractor, events: pl.DataFrame, before: Trail) -> Trail:
+    return one.trail(events, before) if isinstance(one, LookingBack) else NOTHING
+
+
+def _extraction(one: Extractor, events: pl.DataFrame, since: datetime, trail: Trail) -> Extraction:
+    return one.extract(events, since, trail) if isinstance(one, LookingBack) else one.extract(events, since)
 
 
 def assemble(found: Sequence[Extraction], facts: pl.DataFrame) -> Windows:
