@@ -20,25 +20,24 @@ from features import whole_files
 from features.addresses import Network
 from features.answers import given
 from features.day_leases import load
-from features.events import EVENT_SCHEMA
 from features.extraction import CONTROL, CONTROL_COLUMNS, TRAFFIC, TRAFFIC_COLUMNS
-from features.lake_files import File, in_slices, once
+from features.lake_files import File, in_slices
 from features.leases import attribute
-from features.partition import Bucket, bucket_of, overlapping
+from features.partition import bucket_of
 from features.stores import Store
 
 Class = Literal["traffic", "control"]
 KINDS: dict[Class, tuple[str, ...]] = {"traffic": TRAFFIC, "control": CONTROL}
 COLUMNS: dict[Class, tuple[str, ...]] = {"traffic": TRAFFIC_COLUMNS, "control": CONTROL_COLUMNS}
-ADDED = {"peer": pl.String(), "external": pl.Boolean(), "healthcheck": pl.String()}  # by attribution
 ANSWERS = "answers"  # folder of what DNS answered
 GROUPS = 64  # buckets, or groups of them, that one task deals to at most
 _TOGETHER = 100_000  # events of a group that are dealt at a time
+ROW_GROUP = 1 << 15  # of dealt events, of which spans of time are read apart
 _DONE = ".done"
 # of a flow that comes from another bucket: when, who, and how it went
 _COPIED = ("ts", "event_id", "kind", "src_ip", "peer", "conn_state")
 # what only attribution asks for
-_ASKED = {"traffic": ("host", "container_id", "actor", "answers"), "control": ()}
+FOR_ATTRIBUTION = {"traffic": ("host", "container_id", "actor", "answers"), "control": ()}
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def deal_slice(task: Slice) -> None:
     parts: list[pl.DataFrame] = []
     answers: list[pl.DataFrame] = []
     for events in in_slices(task.store, task.files, task.since, task.until, KINDS[task.holds], COLUMNS[task.holds]):
-        found = attribute(events, leases, task.networks).drop(_ASKED[task.holds], strict=False)
+        found = attribute(events, leases, task.networks).drop(FOR_ATTRIBUTION[task.holds], strict=False)
         parts += _dealt(found, task.buckets)
         if task.holds == "traffic":
             answers.append(given(events.filter(pl.col("kind") == "dns")))
@@ -160,7 +159,7 @@ def _write(parts: Sequence[pl.DataFrame], place: pl.Expr, folder: Path, places: 
     order = rows.select(place.alias("place"), "ts", "event_id").with_row_index("row").sort("place", "ts", "event_id")
     for (number,), of_place in order.group_by("place", maintain_order=True):
         path = folder / f"{places}={number:05d}" / f"{name}.parquet"
-        whole_files.write_parquet(rows[of_place["row"]], path, durable=False)
+        whole_files.write_parquet(rows[of_place["row"]], path, row_group=ROW_GROUP, durable=False)
 
 
 def _dealt(events: pl.DataFrame, buckets: int) -> list[pl.DataFrame]:
@@ -173,34 +172,3 @@ def _dealt(events: pl.DataFrame, buckets: int) -> list[pl.DataFrame]:
     copies = came.filter(pl.col("bucket").is_null() | (pl.col("bucket") != pl.col("to")))
     own = events.filter(pl.col("bucket").is_not_null())
     return [own, copies.select(*_COPIED, pl.col("to").alias("bucket"))]
-
-
-def read_bucket(
-    folder: Path, holds: Class, bucket: Bucket, *, dealt: int, columns: Sequence[str] | None = None
-) -> pl.DataFrame:
-    """Read the events of one class in a bucket, sorted by time and id, each once.
-
-    Parameters
-    ----------
-    dealt
-        How many buckets the folder was dealt to. Where these are not the buckets asked for, flows that came from other
-        buckets are left out.
-    columns
-        Columns to read, of events that name their workload; None: all columns, of all events.
-    """
-    schema = {name: EVENT_SCHEMA[name] for name in COLUMNS[holds] if name not in _ASKED[holds]} | ADDED
-    paths = [
-        path
-        for index in overlapping(bucket, dealt)
-        for path in sorted((folder / f"bucket={index:05d}").glob(f"{holds}-*.parquet"))
-    ]
-    if not paths:
-        return pl.DataFrame(schema=schema).select(columns or pl.all())
-    query = pl.scan_parquet(
-        paths, schema=schema, missing_columns="insert", extra_columns="ignore", hive_partitioning=False, glob=False
-    )
-    if dealt != bucket[1]:
-        query = query.filter(bucket_of("workload", bucket[1]) == bucket[0])
-    if columns is not None:
-        query = query.filter(pl.col("workload").is_not_null()).select(columns)
-    return once(query.collect())

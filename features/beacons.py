@@ -85,7 +85,7 @@ def strengths(flows: pl.DataFrame, since: datetime = EPOCH) -> pl.DataFrame:
     Parameters
     ----------
     flows
-        `features.flows.outbound`, or part of it.
+        `workload, edge, ts`.
     since
         Windows that start earlier are not judged.
 
@@ -94,28 +94,43 @@ def strengths(flows: pl.DataFrame, since: datetime = EPOCH) -> pl.DataFrame:
     `workload, window_start, edge, strength` (bits), one row per edge and window with calls; edges too seldom called
     to be judged are left out.
     """
-    calls = (
-        flows.select("workload", "edge", "ts")
-        .group_by("workload", "edge")
-        .agg(pl.col("ts").sort())
-        .filter(pl.col("ts").list.len() > GAPS[0])
-        .with_row_index("number")
-        .explode("ts", empty_as_null=True)
-        .with_columns(window_start())
-    )
-    begins = pl.col("number").ne_missing(pl.col("number").shift())
+    calls = _laid_out(flows, more_than=GAPS[0]).with_columns(window_start())
     ends = pl.struct("number", "window_start").ne_missing(pl.struct("number", "window_start").shift(-1))
-    # All edges are laid out on one line, so far apart that no day reaches from one to the next.
-    step = pl.when(begins).then(_DAY + 1).otherwise(pl.col("ts").diff().dt.total_microseconds())
-    calls = calls.with_columns(step.cum_sum().alias("line"), ends.alias("ends"))
-    last = calls.filter(pl.col("ends") & starting(since))
+    last = calls.filter(ends & starting(since))
     bits = _strength(calls["line"].to_numpy(), last["line"].to_numpy())
     return last.select(*KEY, "edge", pl.Series("strength", bits))
 
 
+def latest(calls: pl.DataFrame) -> pl.DataFrame:
+    """Keep, of calls (`workload, edge, ts`), those that later calls along their edges are judged with."""
+    calls = _laid_out(calls)
+    times, numbers = calls["line"].to_numpy(), calls["number"].to_numpy()
+    kept = np.zeros(len(times), np.bool_)
+    for dead in DEAD_TIMES:
+        chain = np.flatnonzero(_calls(times, round(dead * _SECOND)))
+        of = numbers[chain]
+        kept[chain[np.searchsorted(of, of, side="right") - np.arange(len(of)) <= LATEST]] = True
+    return calls.filter(pl.Series(kept)).select("workload", "edge", "ts")
+
+
+def _laid_out(calls: pl.DataFrame, more_than: int = 0) -> pl.DataFrame:
+    """Lay out all edges on one `line` in µs, so far apart that no day reaches from one to the next, and number them."""
+    calls = (
+        calls.select("workload", "edge", "ts")
+        .group_by("workload", "edge")
+        .agg(pl.col("ts").sort())
+        .filter(pl.col("ts").list.len() > more_than)
+        .with_row_index("number")
+        .explode("ts", empty_as_null=True)
+    )
+    begins = pl.col("number").ne_missing(pl.col("number").shift())
+    step = pl.when(begins).then(_DAY + 1).otherwise(pl.col("ts").diff().dt.total_microseconds())
+    return calls.with_columns(step.cum_sum().alias("line"))
+
+
 def _strength(times: Micros, at: Micros) -> Floats:
     padding = np.full(LATEST, times.min(initial=0) - 2 * _DAY)
-    chains = [np.concatenate([padding, _thinned(times, round(dead * _SECOND))]) for dead in DEAD_TIMES]
+    chains = [np.concatenate([padding, times[_calls(times, round(dead * _SECOND))]]) for dead in DEAD_TIMES]
     views = [np.lib.stride_tricks.sliding_window_view(chain, LATEST) for chain in chains]
     found = []
     for some in np.array_split(at, len(at) // _TOGETHER + 1):
@@ -125,15 +140,15 @@ def _strength(times: Micros, at: Micros) -> Floats:
     return np.concatenate(found)
 
 
-def _thinned(times: Micros, dead: int) -> Micros:
-    """Drop what comes within a dead time of a call: each burst begins with one, and all bursts are walked together."""
+def _calls(times: Micros, dead: int) -> NDArray[np.bool_]:
+    """Tell calls from what comes within a dead time of one: each burst begins with one, and all are walked together."""
     kept: NDArray[np.bool_] = np.append(np.diff(times, prepend=times[:1] - dead) >= dead, True)
     calls = np.flatnonzero(kept[:-1])
     while len(calls):
         calls = np.searchsorted(times, times[calls] + dead)
         calls = calls[~kept[calls]]
         kept[calls] = True
-    return times[kept[:-1]]
+    return kept[:-1]
 
 
 def _quartiles(gaps: int) -> tuple[int, int]:

@@ -63,6 +63,8 @@ def matching(lines: pl.Series, patterns: Sequence[str]) -> pl.DataFrame:
     line.
     """
     distinct = lines.drop_nulls().unique(maintain_order=True).to_frame()
+    if distinct.is_empty():
+        return distinct.with_columns(pl.lit(None, pl.Int64).alias("number"))
     # One plan for all: planning costs more than matching where lines are few.
     met_by = distinct.select(pl.col(lines.name).str.contains(p).alias(str(n)) for n, p in enumerate(patterns))
     rows, numbers = np.nonzero(met_by.to_numpy())

@@ -1,6 +1,7 @@
 """From events to the features of windows, and from a lake to them day by day within one process."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 
@@ -9,11 +10,11 @@ import polars as pl
 from features.addresses import INTERNAL, Network
 from features.answers import Answers
 from features.events import EPOCH, KINDS, TIME, with_missing
-from features.flows import name_destinations
+from features.flows import CONNECTED, name_destinations
 from features.lake_reader import LakeReader
 from features.leases import Leases, attribute
 from features.lives import Lives
-from features.protocols import Extraction, extractors, specs
+from features.protocols import NOTHING, Extraction, Extractor, LookingBack, Trail, extractors, specs
 from features.rollouts import LIFE_KINDS
 from features.windows import (
     FACTS_SCHEMA,
@@ -43,6 +44,22 @@ CONTROL_COLUMNS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Part:
+    """Events that are extracted together, after those of earlier windows.
+
+    Parameters
+    ----------
+    events
+        Attributed events of whole windows, in time order; where flows went is named (`features.flows`).
+    until
+        How far time has come with them: what no longer happens is told up to then.
+    """
+
+    events: pl.DataFrame
+    until: datetime
+
+
 def extract(
     events: pl.DataFrame, *, answers: Answers | None = None, since: datetime = EPOCH, until: datetime | None = None
 ) -> Windows:
@@ -60,21 +77,52 @@ def extract(
     until
         How far time has come: what no longer happens is told up to then. None: up to the last of the events.
     """
-    return assemble(extractions(events, answers=answers, since=since, until=until), images_of(events))
+    return assemble(extractions([prepared(events, answers=answers, until=until)], since), images_of(events))
 
 
-def extractions(
-    events: pl.DataFrame, *, answers: Answers | None = None, since: datetime = EPOCH, until: datetime | None = None
-) -> list[Extraction]:
-    """Ask each extractor of whose kinds there are events; parameters as of `extract`."""
+def prepared(events: pl.DataFrame, *, answers: Answers | None = None, until: datetime | None = None) -> Part:
+    """Make events ready for extractors; parameters as of `extract`."""
+    last: datetime | None = events["ts"].max()  # type: ignore[assignment]  # a column of times
     events = with_missing(events)
-    until = events["ts"].max() if until is None else until  # type: ignore[assignment]  # a column of times
-    named = name_destinations(events, Answers.of(events) if answers is None else answers)
-    kinds = set(events["kind"].unique())
-    found = [one.extract(named, since) for one in extractors().values() if not kinds.isdisjoint(one.kinds)]
-    # What is told of a silence may lie in windows that have not come yet.
-    come = starting(since) & (pl.col("window_start") <= pl.lit(until, TIME))
-    return [Extraction(one.values.filter(starting(since)), one.items.filter(come)) for one in found]
+    if events["kind"].is_in(CONNECTED).any():
+        events = name_destinations(events, Answers.of(events) if answers is None else answers)
+    return Part(events, until or last or EPOCH)
+
+
+def extractions(parts: Iterable[Part], since: datetime = EPOCH) -> list[Extraction]:
+    """Ask each extractor of whose kinds there are events, of one part after another.
+
+    Parameters
+    ----------
+    parts
+        Each begins with the first window after `until` of the one before.
+    since
+        Windows that start earlier are left out.
+    """
+    found: dict[str, list[Extraction]] = {}
+    trails: dict[str, Trail] = {}
+    for part in parts:
+        kinds = set(part.events["kind"].unique())
+        # What is told of a silence may lie in windows that have not come yet.
+        told = starting(since) & (pl.col("window_start") <= pl.lit(part.until, TIME))
+        for name, one in extractors().items():
+            if name not in trails and kinds.isdisjoint(one.kinds):
+                continue
+            trails[name] = _trail(one, part.events, trails.get(name, NOTHING))
+            if part.until >= since:
+                own = _extraction(one, part.events, since, trails[name])
+                found.setdefault(name, []).append(Extraction(own.values.filter(told), own.items.filter(told)))
+        since = max(since, floor_window(part.until) + WINDOW)
+        del part  # while the next one is read
+    return [Extraction(pl.concat(e.values for e in own), pl.concat(e.items for e in own)) for own in found.values()]
+
+
+def _trail(one: Extractor, events: pl.DataFrame, before: Trail) -> Trail:
+    return one.trail(events, before) if isinstance(one, LookingBack) else NOTHING
+
+
+def _extraction(one: Extractor, events: pl.DataFrame, since: datetime, trail: Trail) -> Extraction:
+    return one.extract(events, since, trail) if isinstance(one, LookingBack) else one.extract(events, since)
 
 
 def assemble(found: Sequence[Extraction], facts: pl.DataFrame) -> Windows:
@@ -149,7 +197,7 @@ def extract_days(
         control = pl.concat([stood, recent])
         first = max(day, since)
         attributed = [attribute(events, leases, networks) for events in (traffic, control)]
-        found = [one for events in attributed for one in extractions(events, since=first)]
+        found = [one for events in attributed for one in extractions([prepared(events)], first)]
         windows = assemble(found, images_of(attributed[1]))
         yield windows.between(first, end - WINDOW + timedelta(microseconds=1))
         progress(min((end - since) / (until - since), 1.0) if until > since else 1.0)

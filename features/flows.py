@@ -9,9 +9,10 @@ from features.addresses import mapped, registered_domain
 from features.answers import Answers
 from features.windows import TRAILING, window_start
 
-NAMED = ("resolved", "said", "answered", "destination", "edge")
+CONNECTED = ("flow", "tls", "http")  # kinds that tell of connections
+NAMED = ("said", "borrowed", "destination", "edge")
 # Columns are chosen before rows are: a filter copies all that it is given.
-_ASKED = ("ts", "kind", "workload", "peer", "dst_ip", "dst_port", "proto", "uid", "server_name")
+ASKED = ("ts", "event_id", "kind", "workload", "peer", "external", "dst_ip", "dst_port", "proto", "uid", "server_name")
 _FLOW = (
     "ts", "workload", "peer", "dst_ip", "dst_port", "proto", "service", "bytes_out", "bytes_in", "duration",
     "conn_state", "uid", "external",
@@ -40,7 +41,7 @@ def domains(names: pl.Series) -> pl.DataFrame:
     return mapped(names, "domain", domain_of, pl.String())
 
 
-def name_destinations(events: pl.DataFrame, answers: Answers) -> pl.DataFrame:
+def name_destinations(events: pl.DataFrame, answers: Answers, others: pl.DataFrame | None = None) -> pl.DataFrame:
     """Name where the flows of workloads went.
 
     Parameters
@@ -49,14 +50,19 @@ def name_destinations(events: pl.DataFrame, answers: Answers) -> pl.DataFrame:
         Attributed events in time order.
     answers
         What DNS answered to the whole fleet in the span of the events.
+    others
+        Events beyond these that are of the same connections, or show that a workload's DNS is seen (`ASKED`).
 
     Returns
     -------
-    The events with the columns of `NAMED`: `resolved` (the name last answered for the address within `TRAILING`),
-    `said` (the name that the workload gave in TLS or HTTP), `answered` (when DNS first gave that name for that
-    address), `destination` (workload, registered domain or address) and `edge` (`destination:port`).
+    The events with the columns of `NAMED`: of a flow `said` (the name that the workload gave in TLS or HTTP),
+    `borrowed` (whether that is a name that DNS, where the workload's DNS is seen, never gave for the address before),
+    `destination` (workload, the registered domain last answered for the address within `TRAILING`, or address) and
+    `edge` (`destination:port`); of what was said in TLS or HTTP the `destination` of its connection's first flow.
     """
-    rows = events.select(_ASKED).with_row_index("row")
+    own = rows = events.select(ASKED).with_row_index("row")
+    if others is not None and not others.is_empty():
+        rows = pl.concat([own, others], how="diagonal").sort("ts", "event_id")
     flows = (
         rows.filter(_leaves())
         .drop("server_name")
@@ -82,8 +88,9 @@ def name_destinations(events: pl.DataFrame, answers: Answers) -> pl.DataFrame:
     edge = port.then(pl.concat_str("destination", pl.lit(" "), pl.col("proto").fill_null("ip"))).otherwise(
         pl.concat_str("destination", pl.lit(":"), "dst_port")
     )
-    found = flows.with_columns(destination).with_columns(edge.alias("edge")).select("row", *NAMED)
-    named = rows.select("row").join(found, on="row", how="left", maintain_order="left")
+    flows = flows.with_columns(destination).with_columns(edge.alias("edge"), _borrowed(rows).alias("borrowed"))
+    found = pl.concat([flows.select("row", *NAMED), _connected(rows, flows)], how="diagonal")
+    named = own.select("row").join(found, on="row", how="left", maintain_order="left")
     return events.with_columns(named.drop("row").get_columns())
 
 
@@ -91,13 +98,32 @@ def _leaves() -> pl.Expr:
     return (pl.col("kind") == "flow") & pl.all_horizontal(pl.col("workload", "dst_ip").is_not_null())
 
 
+def says() -> pl.Expr:
+    """Select what workloads said in TLS and HTTP."""
+    return pl.col("kind").is_in(["tls", "http"]) & pl.col("workload").is_not_null()
+
+
 def _said(events: pl.DataFrame) -> pl.DataFrame:
     """Give the name that each workload first said on each connection: `workload, uid, said`."""
-    named = pl.all_horizontal(pl.col("workload", "uid", "server_name").is_not_null())
-    said = events.filter(pl.col("kind").is_in(["tls", "http"]), named)
+    said = events.filter(says() & pl.all_horizontal(pl.col("uid", "server_name").is_not_null()))
     return said.select("workload", "uid", pl.col("server_name").str.replace(r":\d+$", "").alias("said")).unique(
         ["workload", "uid"], keep="first", maintain_order=True
     )
+
+
+def _connected(rows: pl.DataFrame, flows: pl.DataFrame) -> pl.DataFrame:
+    """Give where the connections led on which something was said: `row, destination`."""
+    first = flows.select("workload", "uid", "destination").unique(
+        ["workload", "uid"], keep="first", maintain_order=True
+    )
+    said = rows.select("row", "kind", "workload", "uid").filter(says())
+    return said.join(first, on=["workload", "uid"]).select("row", "destination")
+
+
+def _borrowed(events: pl.DataFrame) -> pl.Expr:
+    ask = events.filter(pl.col("kind") == "dns")["workload"].drop_nulls().unique()
+    named = pl.col("external") & (pl.col("said") != pl.col("dst_ip")) & pl.col("workload").is_in(ask.implode())
+    return named & (pl.col("answered").is_null() | (pl.col("answered") > pl.col("ts")))
 
 
 def outbound(events: pl.DataFrame) -> pl.DataFrame:

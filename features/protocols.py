@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import polars as pl
@@ -14,6 +15,10 @@ from features.events import EPOCH
 
 Family = Literal["pulls", "network", "config", "control", "logs"]
 FAMILIES: tuple[Family, ...] = ("pulls", "network", "config", "control", "logs")
+
+Trail = Mapping[str, pl.DataFrame]
+"""What an extractor keeps of events for windows that come after them, in tables of its own."""
+NOTHING: Trail = MappingProxyType({})
 
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -136,6 +141,30 @@ class Extractor(Protocol):
         since
             Windows that start earlier are not asked for, and may be left out: what came before is there for features
             that look back.
+        """
+
+
+@runtime_checkable
+class LookingBack(Extractor, Protocol):
+    """A family of features some of which look at more than a window: at a day of events, or at what stood before.
+
+    A day that is too large to be held in memory is extracted in spans, one after another. What is kept from one to the
+    next must not grow with the number of events: of a thousand alike it holds one, or their sum.
+    """
+
+    def trail(self, events: pl.DataFrame, before: Trail = NOTHING) -> Trail:
+        """Keep of `events`, and of the trail of all that came before them, what windows look back at.
+
+        The windows of `events` follow those of the events before, and none is in both.
+        """
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH, trail: Trail | None = None) -> Extraction:
+        """Compute the features of windows in `events`, which look back at a trail that ends with these events.
+
+        Parameters
+        ----------
+        trail
+            None: that of the events alone.
         """
 
 

@@ -5,6 +5,14 @@ import polars as pl
 from features.windows import TRAILING
 
 
+def joined(before: pl.DataFrame | None, own: pl.DataFrame) -> pl.DataFrame:
+    """Put what was met in windows (`window_start`) after what was met `before`, as far as they look back to it."""
+    if before is None or own.is_empty():
+        return own if before is None else before
+    oldest = own.select(pl.col("window_start").min() - TRAILING).item()
+    return pl.concat([before.filter(pl.col("window_start") > oldest), own])
+
+
 def distinct(met: pl.DataFrame, *, within: tuple[str, ...] = ()) -> pl.DataFrame:
     """Count the different items that each window met in the `TRAILING` hours up to its end.
 

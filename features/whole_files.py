@@ -18,7 +18,7 @@ def write_parquet(frame: pl.DataFrame, path: Path, *, row_group: int | None = No
     Parameters
     ----------
     row_group
-        Rows of a part that can be read apart; None: as polars would have it.
+        Rows of a part that can be read apart, and found by what it holds; None: as polars would have it.
     durable
         Whether the file must outlast a power failure, and not just the end of this process; one that need not is
         written fast rather than small.
@@ -26,7 +26,11 @@ def write_parquet(frame: pl.DataFrame, path: Path, *, row_group: int | None = No
     with _whole(path, durable=durable) as file:
         level = None if durable else 1
         frame.write_parquet(
-            file, compression="zstd", compression_level=level, statistics=durable, row_group_size=row_group
+            file,
+            compression="zstd",
+            compression_level=level,
+            statistics=row_group is not None or durable,
+            row_group_size=row_group,
         )
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from features.events import EPOCH
 from features.posture import PRIVILEGED, SAFEGUARD, carelessness, danger
-from features.protocols import Extraction, FeatureSpec
+from features.protocols import NOTHING, Extraction, FeatureSpec, Trail
 from features.rollouts import LIFE_KINDS, agreement
 from features.windows import KEY, count_items, starting, window_start
 
@@ -56,10 +56,15 @@ class Config:
 
     kinds = LIFE_KINDS
 
-    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
-        """Compute the configuration features of windows, among containers that stood before them."""
+    def trail(self, events: pl.DataFrame, before: Trail = NOTHING) -> Trail:
+        """Keep the lives of containers."""
         life = pl.col("kind").is_in(LIFE_KINDS) & pl.col("workload").is_not_null()
-        events = events.select(_LIFE).filter(life).with_columns(window_start())
+        own = events.select(_LIFE).filter(life).with_columns(window_start())
+        return {"life": pl.concat([before["life"], own]) if before else own}
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH, trail: Trail | None = None) -> Extraction:
+        """Compute the configuration features of windows, among containers that stood before them."""
+        events = (self.trail(events) if trail is None else trail)["life"]
         tokens = _tokens(events.filter(starting(since)))
         dangerous = tokens.filter(pl.col("danger") >= PRIVILEGED)
         harmless = pl.col("config").str.contains(SAFEGUARD) | pl.col("config").str.starts_with("Healthcheck=")

@@ -7,15 +7,15 @@ import polars as pl
 
 from features.addresses import mapped
 from features.events import EPOCH
-from features.flows import EXPECTED_SERVICE, outbound
+from features.flows import EXPECTED_SERVICE, outbound, says
 from features.http_clients import agent_profile, path_profile
 from features.protocols import Extraction, FeatureSpec
 from features.windows import KEY, count_items, starting, window_start
 
 _PORT = r":\d+$"
 _SAID = (
-    "ts", "kind", "workload", "uid", "dst_ip", "external", "server_name", "established", "ja3", "ja4", "method", "uri",
-    "user_agent",
+    "ts", "kind", "workload", "dst_ip", "destination", "external", "server_name", "established", "ja3", "ja4", "method",
+    "uri", "user_agent",
 )  # fmt: skip
 
 
@@ -57,22 +57,20 @@ class Impersonation:
 
     def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
         """Compute what is out of place in windows; there is nothing to count, so values are keys alone."""
-        flows, said = outbound(events), _said(events).filter(starting(since))
-        recent = flows.filter(starting(since))
-        windows = pl.concat([recent.select(KEY), said.select(KEY)]).unique()
+        flows, said = (part.filter(starting(since)) for part in (outbound(events), _said(events)))
+        windows = pl.concat([flows.select(KEY), said.select(KEY)]).unique()
         borrowed = pl.concat_str("said", pl.lit(" at "), "dst_ip")
         items = [
-            *_mismatched(recent),
-            *_misnamed(flows, said),
-            count_items(_borrowed(events, recent), "network.borrowed_name", borrowed),
+            *_mismatched(flows),
+            *_misnamed(said),
+            count_items(flows.filter("borrowed"), "network.borrowed_name", borrowed),
             *_clients(said),
         ]
         return Extraction(windows, pl.concat(items))
 
 
 def _said(events: pl.DataFrame) -> pl.DataFrame:
-    told = events.select(_SAID).filter(pl.col("kind").is_in(["tls", "http"]) & pl.col("workload").is_not_null())
-    return told.with_columns(window_start())
+    return events.select(_SAID).filter(says()).with_columns(window_start())
 
 
 def _mismatched(flows: pl.DataFrame) -> list[pl.DataFrame]:
@@ -91,11 +89,7 @@ def _mismatched(flows: pl.DataFrame) -> list[pl.DataFrame]:
     return [count_items(mismatch, "network.impersonation", what)]
 
 
-def _misnamed(flows: pl.DataFrame, said: pl.DataFrame) -> list[pl.DataFrame]:
-    own = ["workload", "uid"]
-    destination = flows.select(*own, "destination", "external").join(said, on=own, how="semi")
-    destination = destination.unique(own, keep="first", maintain_order=True)
-    said = said.join(destination, on=own, how="left").with_columns(pl.coalesce("destination", "dst_ip"))
+def _misnamed(said: pl.DataFrame) -> list[pl.DataFrame]:
     fault = (
         pl.when(pl.col("server_name").is_null())
         .then(pl.lit("without a server name to "))
@@ -105,18 +99,9 @@ def _misnamed(flows: pl.DataFrame, said: pl.DataFrame) -> list[pl.DataFrame]:
     tls, http = (said.filter(pl.col("kind") == kind) for kind in ("tls", "http"))
     numbered = http.filter("external", pl.col("server_name").str.replace(_PORT, "") == pl.col("dst_ip"))
     return [
-        count_items(tls, "network.bare_tls", pl.concat_str(fault, "destination")),
+        count_items(tls, "network.bare_tls", pl.concat_str(fault, pl.coalesce("destination", "dst_ip"))),
         count_items(numbered, "network.bare_address", pl.col("dst_ip")),
     ]
-
-
-def _borrowed(events: pl.DataFrame, flows: pl.DataFrame) -> pl.DataFrame:
-    """Flows whose client named a host that DNS, where the workload's DNS is seen, never gave for that address."""
-    sees_dns = events.filter(pl.col("kind") == "dns").select("workload").unique()
-    named = flows.filter(pl.col("external") & pl.col("said").is_not_null() & (pl.col("said") != pl.col("dst_ip")))
-    return named.join(sees_dns, on="workload", how="semi").filter(
-        pl.col("answered").is_null() | (pl.col("answered") > pl.col("ts"))
-    )
 
 
 def _clients(said: pl.DataFrame) -> list[pl.DataFrame]:

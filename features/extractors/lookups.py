@@ -8,7 +8,7 @@ import polars as pl
 from features import trailing
 from features.events import EPOCH
 from features.flows import domains
-from features.protocols import Extraction, FeatureSpec
+from features.protocols import NOTHING, Extraction, FeatureSpec, Trail
 from features.windows import KEY, count_items, starting, window_start
 
 
@@ -49,15 +49,21 @@ class Lookups:
 
     kinds = ("dns",)
 
-    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
+    def trail(self, events: pl.DataFrame, before: Trail = NOTHING) -> Trail:
+        """Keep which names were asked for in each window."""
+        names = _queries(events).select(*KEY, "domain", pl.col("query").alias("item")).unique()
+        return {"names": trailing.joined(before.get("names"), names)}
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH, trail: Trail | None = None) -> Extraction:
         """Compute the DNS features of windows: names under one domain are counted over a day too."""
-        queries = _queries(events)
-        recent = queries.filter(starting(since))
+        trail = self.trail(events) if trail is None else trail
+        queries = _queries(events).filter(starting(since))
         items = [
-            count_items(recent, "network.query_type", pl.col("qtype")),
-            count_items(recent, "network.new_name", pl.col("domain")),
+            count_items(queries, "network.query_type", pl.col("qtype")),
+            count_items(queries, "network.new_name", pl.col("domain")),
         ]
-        return Extraction(_counts(recent).join(_under_one_domain(queries), on=KEY, how="left"), pl.concat(items))
+        values = _counts(queries).join(_under_one_domain(trail["names"]), on=KEY, how="left")
+        return Extraction(values, pl.concat(items))
 
 
 def _queries(events: pl.DataFrame) -> pl.DataFrame:
@@ -75,9 +81,8 @@ def _counts(queries: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _under_one_domain(queries: pl.DataFrame) -> pl.DataFrame:
-    names = queries.select(*KEY, "domain", pl.col("query").alias("item"))
-    within = names.group_by(*KEY, "domain").agg(pl.col("item").n_unique().cast(pl.Float64).alias("window"))
+def _under_one_domain(names: pl.DataFrame) -> pl.DataFrame:
+    within = names.group_by(*KEY, "domain").agg(pl.len().cast(pl.Float64).alias("window"))
     day = trailing.distinct(names, within=("domain",))
     return (
         within.join(day, on=[*KEY, "domain"], how="left")

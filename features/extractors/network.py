@@ -7,16 +7,17 @@ import polars as pl
 
 from features import trailing
 from features.addresses import is_group
-from features.beacons import strengths
+from features.beacons import latest, strengths
 from features.events import EPOCH
 from features.flows import inbound, outbound
 from features.leases import FAILED
-from features.protocols import Extraction, FeatureSpec
+from features.protocols import NOTHING, Extraction, FeatureSpec, Trail
 from features.windows import KEY, count_items, starting
 
 BEACON = 10.0  # bits against chance from which calls to the outside are a beacon
 INTERNAL_BEACON = 20.0  # the same inside, where schedules and health checks are many
 DRIP_HOURS = 4  # different hours of a day in which a destination is sent to
+SENT = ("bytes_out", "bytes_in")
 DRIP_RATIO = 1.5  # of what is sent to it within a day to what it answers
 
 
@@ -89,13 +90,25 @@ class Network:
 
     kinds = ("flow",)
 
-    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
+    def trail(self, events: pl.DataFrame, before: Trail = NOTHING) -> Trail:
+        """Keep the latest calls along edges, and what was sent outside in each window."""
+        flows = outbound(events)
+        outside, inside = flows.filter("external"), flows.filter(~pl.col("external"))
+        groups = [address for address in inside["dst_ip"].unique() if is_group(address)]
+        calls = {"outside": outside, "inside": inside.filter(~pl.col("dst_ip").is_in(groups))}
+        found = {name: own.select("workload", "edge", "ts") for name, own in calls.items()}
+        if before:
+            found = {name: pl.concat([latest(before[name]), own]) for name, own in found.items()}
+        sent = outside.group_by(*KEY, "destination").agg(pl.col(SENT).sum())
+        return found | {"sent": trailing.joined(before.get("sent"), sent)}
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH, trail: Trail | None = None) -> Extraction:
         """Compute the network features of windows: beacons and drips look back over a day."""
-        flows, arrivals = outbound(events), inbound(events).filter(starting(since))
-        recent = flows.filter(starting(since))
-        values = _volume(recent).join(_served(arrivals), on=KEY, how="full", coalesce=True)
-        items = [*_destinations(recent), count_items(arrivals, "network.new_client", pl.col("client"))]
-        return Extraction(values, pl.concat([*items, *_beacons(flows, since), _drips(flows)]))
+        trail = self.trail(events) if trail is None else trail
+        flows, arrivals = (part.filter(starting(since)) for part in (outbound(events), inbound(events)))
+        values = _volume(flows).join(_served(arrivals), on=KEY, how="full", coalesce=True)
+        items = [*_destinations(flows), count_items(arrivals, "network.new_client", pl.col("client"))]
+        return Extraction(values, pl.concat([*items, *_beacons(trail, since), _drips(trail["sent"])]))
 
 
 def _size(name: str) -> pl.Expr:
@@ -129,25 +142,21 @@ def _destinations(flows: pl.DataFrame) -> list[pl.DataFrame]:
     ]
 
 
-def _beacons(flows: pl.DataFrame, since: datetime) -> list[pl.DataFrame]:
-    calls = flows.select("workload", "edge", "ts", "dst_ip", "external")
-    inside = calls.filter(~pl.col("external"))
-    groups = [address for address in inside["dst_ip"].unique() if is_group(address)]
-    inside = inside.filter(~pl.col("dst_ip").is_in(groups))
-    outside = strengths(calls.filter("external"), since).filter(pl.col("strength") >= BEACON)
-    within = strengths(inside, since).filter(pl.col("strength") >= INTERNAL_BEACON)
+def _beacons(calls: Trail, since: datetime) -> list[pl.DataFrame]:
+    outside = strengths(calls["outside"], since).filter(pl.col("strength") >= BEACON)
+    within = strengths(calls["inside"], since).filter(pl.col("strength") >= INTERNAL_BEACON)
     return [
         count_items(outside, "network.beacon", pl.col("edge")),
         count_items(within, "network.internal_beacon", pl.col("edge")),
     ]
 
 
-def _drips(flows: pl.DataFrame) -> pl.DataFrame:
+def _drips(sent: pl.DataFrame) -> pl.DataFrame:
     """Destinations outside to which a day of small transfers adds up, far more sent than answered."""
     sums = ("destination",)
-    out = flows.filter("external").with_columns(pl.col("ts").dt.truncate("1h").alias("item"))
-    often = trailing.distinct(out, within=sums).filter(pl.col("distinct") >= DRIP_HOURS)
-    day = trailing.total(out, ("bytes_out", "bytes_in"), within=sums)
+    hours = sent.with_columns(pl.col("window_start").dt.truncate("1h").alias("item"))
+    often = trailing.distinct(hours, within=sums).filter(pl.col("distinct") >= DRIP_HOURS)
+    day = trailing.total(sent, SENT, within=sums)
     drips = day.filter(pl.col("bytes_out") > DRIP_RATIO * pl.col("bytes_in")).join(often, on=[*KEY, *sums])
     return count_items(drips, "network.drip", pl.col("destination"))
 

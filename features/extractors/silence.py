@@ -6,9 +6,9 @@ from datetime import datetime
 import polars as pl
 
 from features.events import EPOCH
-from features.protocols import Extraction, FeatureSpec
+from features.protocols import NOTHING, Extraction, FeatureSpec, Trail
 from features.silence import lost, silences
-from features.windows import KEY, count_items, starting, window_start
+from features.windows import count_items, starting, window_start
 
 _LIFE = ("ts", "kind", "action", "host", "container_id", "workload")
 LOST = "a container ended or froze and none took its place within ten minutes"
@@ -30,17 +30,22 @@ class Silence:
 
     kinds = ("flow", "lifecycle")
 
-    def extract(self, events: pl.DataFrame, since: datetime = EPOCH) -> Extraction:
-        """Find silences and losses; there is nothing to count, so values are the windows in which a workload spoke."""
+    def trail(self, events: pl.DataFrame, before: Trail = NOTHING) -> Trail:
+        """Keep the windows in which workloads spoke, and the lives of their containers."""
         named = pl.col("workload").is_not_null()
         flows = events.select("ts", "kind", "workload").filter(named, pl.col("kind") == "flow")
-        spoken = flows.select("workload", window_start()).unique()
         life = events.select(_LIFE).filter(named, pl.col("kind") == "lifecycle")
+        found = {"spoken": flows.select("workload", window_start()).unique(), "life": life}
+        return {name: pl.concat([before[name], own]) for name, own in found.items()} if before else found
+
+    def extract(self, events: pl.DataFrame, since: datetime = EPOCH, trail: Trail | None = None) -> Extraction:
+        """Find silences and losses; there is nothing to count, so values are the windows in which a workload spoke."""
+        trail = self.trail(events) if trail is None else trail
         items = [
-            count_items(silences(spoken), "control.silence", pl.col("item")),
-            count_items(lost(life), "control.lost", pl.lit(LOST)),
+            count_items(silences(trail["spoken"]), "control.silence", pl.col("item")),
+            count_items(lost(trail["life"]), "control.lost", pl.lit(LOST)),
         ]
-        return Extraction(spoken.select(KEY).filter(starting(since)), pl.concat(items))
+        return Extraction(trail["spoken"].filter(starting(since)), pl.concat(items))
 
 
 extractor = Silence()

@@ -14,7 +14,7 @@ from service.settings import Settings
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 # A worker is one of as many as there are cores, so it has one thread; and polars is to return memory within a task.
-_WORKER = {"POLARS_MAX_THREADS": "1", "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:0"}
+WORKER = {"POLARS_MAX_THREADS": "1", "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:0"}
 ANSWER = 10  # seconds that a Dask scheduler may take to answer
 _LOCAL = {"local": "loky", "threads": "threading"}
 
@@ -47,8 +47,8 @@ def unordered(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iter
 
 @contextmanager
 def _local(executor: str, jobs: int) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _WORKER}
-    os.environ.update(_WORKER)  # that of processes which start inside
+    before = {name: os.environ.get(name) for name in WORKER}
+    os.environ.update(WORKER)  # that of processes which start inside
     try:
         with joblib.parallel_config(backend=_LOCAL[executor], n_jobs=jobs or -1):
             yield

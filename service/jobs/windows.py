@@ -9,7 +9,8 @@ from features import day_leases
 from features.addresses import Network, internal_networks
 from features.answers import AnswersPart, merge_answers
 from features.attributed import ANSWERS, KINDS, Slice, deal, deal_group, deal_slice, groups, is_done
-from features.bucket_windows import BucketDay, Dealt, extract_bucket
+from features.bucket_windows import BucketDay, extract_bucket
+from features.dealt_events import Dealt
 from features.extraction import closed_until, floor_day
 from features.partition import bucket_of
 from features.stores import Store

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import beacons
-from features.beacons import DEAD_TIMES, GAPS, TRIES, strength, strengths
+from features.beacons import DEAD_TIMES, GAPS, TRIES, latest, strength, strengths
 from features.events import TIME
 from features.windows import window_start
 
@@ -147,3 +147,24 @@ def test_all_edges_at_once_are_judged_as_the_definition_judges_each(fleet: list[
     expected = [strength_by_definition(fleet[int(edge[1:])], at) for edge, at in last.select("edge", "ts").iter_rows()]
     assert found.select("edge", "window_start").rows() == last.select("edge", "window_start").rows()
     assert found["strength"].to_list() == pytest.approx(expected, rel=1e-9)
+
+
+@settings(max_examples=50)
+@given(edges=st.lists(edge_times, min_size=1, max_size=3), cut=st.integers(0, 70))
+def test_the_latest_calls_judge_later_ones_as_all_would(edges: list[list[datetime]], cut: int) -> None:
+    """Of what lies before a window no more is needed than the latest calls, however often they are taken."""
+    calls = pl.DataFrame(
+        [("a", f"b:{number}", moment) for number, times in enumerate(edges) for moment in times],
+        schema={"workload": pl.String, "edge": pl.String, "ts": TIME},
+        orient="row",
+    ).sort("ts")
+    since = calls["ts"][min(cut, len(calls) - 1)]
+    before, later = calls.filter(pl.col("ts") < since), calls.filter(pl.col("ts") >= since)
+    halves = before.head(len(before) // 2), before.tail(-(len(before) // 2))
+
+    kept = latest(pl.concat([latest(halves[0]), halves[1]]))
+
+    judged = [strengths(some, since).sort(pl.all()) for some in (calls, pl.concat([kept, later]))]
+    windows = [found.filter(pl.col("window_start") >= since) for found in judged]
+    assert windows[0].filter(pl.col("strength") > 0).equals(windows[1].filter(pl.col("strength") > 0))
+    assert len(kept) <= 2 * (beacons.LATEST) * len(edges)

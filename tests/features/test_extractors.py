@@ -1,6 +1,7 @@
 """What every extractor owes, whatever family it is of: parametrised over all that are found."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -10,8 +11,8 @@ from features.events import EPOCH, EVENT_SCHEMA, KINDS
 from features.extraction import TRAFFIC, read_leases
 from features.flows import NAMED, name_destinations
 from features.leases import attribute
-from features.protocols import FAMILIES, Extractor, extractors, specs
-from features.windows import ITEMS_SCHEMA, KEY, WINDOW, window_start
+from features.protocols import FAMILIES, NOTHING, Extractor, LookingBack, extractors, specs
+from features.windows import ITEMS_SCHEMA, KEY, WINDOW, floor_window, window_start
 from tests.estates import Estate
 
 
@@ -92,6 +93,24 @@ def test_windows_before_those_asked_for_do_not_matter(extractor: Extractor, even
         left, right = (getattr(found, table).filter(later).select(columns).sort(columns) for found in (whole, part))
         assert not left.is_empty()
         assert left.equals(right)
+
+
+def test_a_trail_tells_what_the_events_before_would(extractor: Extractor, events: pl.DataFrame) -> None:
+    """In spans of three hours, each with the trail of those before, it finds what it finds in all events at once."""
+    if not isinstance(extractor, LookingBack):
+        return
+    starts = [floor_window(events["ts"].min()) + timedelta(hours=3 * number) for number in range(1, 4)]
+    whole, trail = extractor.extract(events), NOTHING
+
+    for start, end in pairwise([EPOCH, *starts, events["ts"].max() + WINDOW]):
+        span = events.filter((pl.col("ts") >= start) & (pl.col("ts") < end))
+        trail = extractor.trail(span, trail)
+        found = extractor.extract(span, start, trail)
+        told = (pl.col("window_start") >= start) & (pl.col("window_start") < end)
+        for table in ("values", "items"):
+            columns = sorted(getattr(whole, table).columns)
+            left, right = (getattr(one, table).filter(told).select(columns).sort(columns) for one in (whole, found))
+            assert left.equals(right)
 
 
 def test_other_workloads_do_not_leak_in(extractor: Extractor, events: pl.DataFrame) -> None:

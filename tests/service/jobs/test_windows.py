@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features import attributed
+from features import attributed, bucket_windows
 from features.events import frame
 from features.extraction import closed_until, extract_days
 from features.lake import Lake
@@ -52,12 +52,14 @@ def remade(before: dict[str, tuple[str, int]], after: dict[str, tuple[str, int]]
 
 
 @pytest.mark.parametrize(
-    ("events", "groups"), [(50_000, 64), (4_000, 64), (4_000, 2), pytest.param(900, 4, marks=pytest.mark.slow)]
+    ("events", "groups", "most"),
+    [(50_000, 64, 5_000), (4_000, 64, 48_000), (4_000, 2, 2_000), pytest.param(900, 4, 300, marks=pytest.mark.slow)],
 )
 def test_buckets_make_no_difference(
-    estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int, groups: int
+    estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int, groups: int, most: int
 ) -> None:
-    """One bucket or many, dealt at once or by groups: values, items and facts are those of one process."""
+    """One bucket or many, dealt at once or by groups, read whole or in spans: the windows are those of one process."""
+    monkeypatch.setattr(bucket_windows, "MOST", most)
     monkeypatch.setattr(holdings, "EVENTS", events)
     monkeypatch.setattr(attributed, "GROUPS", groups)
     monkeypatch.setattr(holdings, "SLICE_BYTES", 100 * events)
@@ -239,12 +241,17 @@ def rows(draw: Callable[..., object]) -> dict[str, object]:
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-@given(events=st.lists(rows(), min_size=2, max_size=40), count=st.sampled_from([5, 12]))
+@given(
+    events=st.lists(rows(), min_size=2, max_size=40), count=st.sampled_from([5, 12]), most=st.sampled_from([1, 4, 100])
+)
 def test_any_few_events_give_the_same_windows(
-    monkeypatch: pytest.MonkeyPatch, events: list[dict[str, object]], count: int
+    monkeypatch: pytest.MonkeyPatch, events: list[dict[str, object]], count: int, most: int
 ) -> None:
-    """Whoever answered, called or was called in whichever bucket, on whichever day: the windows are the same."""
+    """Whoever answered, called or was called in whichever bucket, on whichever day, however many spans a day is worked
+    on in: the windows are the same.
+    """
     monkeypatch.setattr(holdings, "EVENTS", count)
+    monkeypatch.setattr(bucket_windows, "MOST", most)
     with TemporaryDirectory() as folder:
         home = home_of(Path(folder))
         table = frame([row | {"event_id": number} for number, row in enumerate(events, 1)])
