@@ -63,7 +63,8 @@ class WindowStore:
         -------
         Windows sorted as `features.extraction.extract` sorts them; facts are the latest of the days touched.
         """
-        touched = self._touched(since, until)
+        nothing = workloads is not None and not workloads
+        touched = [] if nothing else self._touched(since, until)
         return Windows(*(self._table(name, touched, since, until, bucket, workloads) for name in TABLES))
 
     def parts(self, since: datetime, until: datetime, *, most: int = MOST_WINDOWS) -> Iterator[Windows]:

@@ -205,6 +205,19 @@ def test_files_that_are_others_give_the_windows_of_what_they_hold(tmp_path: Path
     assert contents(home) == contents(anew)
 
 
+def test_nobody_has_no_windows(tmp_path: Path) -> None:
+    """Asked for no workloads, the store gives the tables of all, empty."""
+    home = home_of(tmp_path)
+    home.lake.append(frame([row | {"event_id": number} for number, row in enumerate(_days_of_one_address(), 1)]))
+    store = extract_windows(home)
+    every, none = (store.read(START, START + DAY, workloads=asked) for asked in (None, []))
+
+    assert len(every.values)
+    for name in ("values", "items", "facts"):
+        assert getattr(none, name).equals(getattr(every, name).clear())
+        assert getattr(none, name).schema == getattr(every, name).schema
+
+
 def test_an_empty_lake_says_what_to_do(tmp_path: Path) -> None:
     """Without events there is nothing to extract."""
     with pytest.raises(JobError, match="wharfinger ingest"):
