@@ -63,9 +63,9 @@ class WindowStore:
         -------
         Windows sorted as `features.extraction.extract` sorts them; facts are the latest of the days touched.
         """
-        nothing = workloads is not None and not workloads
-        touched = [] if nothing else self._touched(since, until)
-        return Windows(*(self._table(name, touched, since, until, bucket, workloads) for name in TABLES))
+        touched = self._touched(since, until)
+        own = None if workloads is None else pl.Series("workload", sorted(workloads), pl.String())
+        return Windows(*(self._table(name, touched, since, until, bucket, own) for name in TABLES))
 
     def parts(self, since: datetime, until: datetime, *, most: int = MOST_WINDOWS) -> Iterator[Windows]:
         """Read the windows of a span in parts of about `most`, each of other workloads; at least one."""
@@ -125,7 +125,7 @@ class WindowStore:
         folder.rmdir()
 
     def _rows(self, since: datetime, until: datetime) -> int:
-        found = self._parts(TABLES[0], self._touched(since, until), since, until, None)
+        found = self._parts(TABLES[0], self._touched(since, until), since, until)
         return sum(part.select(pl.len()).collect().item() for part in found)
 
     def _touched(self, since: datetime, until: datetime) -> list[date]:
@@ -138,12 +138,9 @@ class WindowStore:
         since: datetime,
         until: datetime,
         bucket: Bucket | None,
-        workloads: Collection[str] | None,
+        workloads: pl.Series | None,
     ) -> pl.DataFrame:
-        found = self._parts(name, days, since, until, bucket)
-        if workloads is not None:
-            own = pl.Series(sorted(workloads), dtype=pl.String())
-            found = (part.filter(pl.col("workload").is_in(own.implode())) for part in found)
+        found = self._parts(name, days, since, until, bucket, workloads)
         parts = [pl.DataFrame(schema=_schema(name)), *(part.collect() for part in found)]
         if name == "facts":  # of the later day
             return pl.concat(parts).unique("workload", keep="last", maintain_order=True).sort("workload")
@@ -151,16 +148,25 @@ class WindowStore:
         return pl.concat(parts, how="diagonal").sort(order)
 
     def _parts(
-        self, name: str, days: list[date], since: datetime, until: datetime, bucket: Bucket | None
+        self,
+        name: str,
+        days: list[date],
+        since: datetime,
+        until: datetime,
+        bucket: Bucket | None = None,
+        workloads: pl.Series | None = None,
     ) -> Iterator[pl.LazyFrame]:
         for day in days:
             told = self._told(day)
-            for index in range(told["buckets"]) if bucket is None else overlapping(bucket, told["buckets"]):
+            indexes = range(told["buckets"]) if bucket is None else overlapping(bucket, told["buckets"])
+            for index in indexes if workloads is None else _holding(workloads, indexes, told["buckets"]):
                 part = pl.scan_parquet(self.paths(day, index, told["key"])[TABLES.index(name)], glob=False)
                 if name != "facts":
                     part = part.filter(pl.col("window_start") >= since, pl.col("window_start") < until)
                 if bucket is not None:
                     part = part.filter(bucket_of("workload", bucket[1]) == bucket[0])
+                if workloads is not None:
+                    part = part.filter(pl.col("workload").is_in(workloads.implode()))
                 yield part
 
     def _told(self, day: date) -> Mapping[str, Any]:
@@ -171,6 +177,12 @@ class WindowStore:
 
     def _folder(self, day: date) -> Path:
         return self.root / f"date={day.isoformat()}"
+
+
+def _holding(workloads: pl.Series, indexes: range, count: int) -> list[int]:
+    """List the buckets that workloads lie in, of some out of `count`."""
+    held = set(workloads.to_frame().select(bucket_of("workload", count)).to_series())
+    return [index for index in indexes if index in held]
 
 
 def _schema(table: str) -> Mapping[str, Any]:

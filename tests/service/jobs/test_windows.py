@@ -76,6 +76,8 @@ def test_buckets_make_no_difference(
     parts = [store.read(START, until, bucket=(index, 3)) for index in range(3)]
     assert same(whole, merge_windows(parts))
     assert all(0 < len(part.values) < len(whole.values) for part in parts)
+    some = whole.values["workload"].unique().sort()[::5]
+    assert same(store.read(START, until, workloads=some.to_list()), whole.of(some))
 
 
 def test_a_second_run_does_nothing_and_late_events_redo_the_days_they_touch(estate: Estate, tmp_path: Path) -> None:
