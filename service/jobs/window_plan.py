@@ -59,7 +59,7 @@ class Planner:
         lives = Lives(lake).renew()
         told, leases = lives.events(until), lives.leases(until)
         self._leases = DayLeases(leases, told.filter(is_pull())["ts"])
-        self._snapshots = StandingSnapshots(lake, told, leases, networks)
+        self._snapshots = StandingSnapshots(lives, told, leases, networks)
         self._made_by = code(), [str(one) for one in networks]
 
     def plans(self, holdings: Iterable[Holding]) -> Iterator[DayPlan]:
