@@ -15,6 +15,8 @@ from features.protocols import FAMILIES, NOTHING, Extractor, LookingBack, extrac
 from features.windows import ITEMS_SCHEMA, KEY, WINDOW, floor_window, window_start
 from tests.estates import Estate
 
+LOOKING = {name: one for name, one in extractors().items() if isinstance(one, LookingBack)}
+
 
 @pytest.fixture(scope="module")
 def events(estate: Estate) -> pl.DataFrame:
@@ -95,17 +97,16 @@ def test_windows_before_those_asked_for_do_not_matter(extractor: Extractor, even
         assert left.equals(right)
 
 
-def test_a_trail_tells_what_the_events_before_would(extractor: Extractor, events: pl.DataFrame) -> None:
+@pytest.mark.parametrize("looking", LOOKING.values(), ids=LOOKING)
+def test_a_trail_tells_what_the_events_before_would(looking: LookingBack, events: pl.DataFrame) -> None:
     """In spans of three hours, each with the trail of those before, it finds what it finds in all events at once."""
-    if not isinstance(extractor, LookingBack):
-        return
     starts = [floor_window(events["ts"].min()) + timedelta(hours=3 * number) for number in range(1, 4)]
-    whole, trail = extractor.extract(events), NOTHING
+    whole, trail = looking.extract(events), NOTHING
 
     for start, end in pairwise([EPOCH, *starts, events["ts"].max() + WINDOW]):
         span = events.filter((pl.col("ts") >= start) & (pl.col("ts") < end))
-        trail = extractor.trail(span, trail)
-        found = extractor.extract(span, start, trail)
+        trail = looking.trail(span, trail)
+        found = looking.extract(span, start, trail)
         told = (pl.col("window_start") >= start) & (pl.col("window_start") < end)
         for table in ("values", "items"):
             columns = sorted(getattr(whole, table).columns)
